@@ -1,0 +1,114 @@
+#include "hypercopy/load_options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hypercopy/batch.hpp"
+#include "hypercopy/sql_identifier.hpp"
+
+namespace hypercopy {
+namespace {
+
+Status usage_if(bool wrong, std::string message, std::string hint) {
+  if (!wrong) return {};
+  return fail(ErrorKind::usage, std::move(message), std::move(hint));
+}
+
+Status check_files(const std::vector<std::string>& files) {
+  HYPERCOPY_TRY(usage_if(std::ranges::count(files, "-") > 1, "standard input (-) is named twice",
+                         "it can be read only once: name it once"));
+  return usage_if(std::ranges::count(files, "") > 0, "a file name is empty",
+                  "leave it out, or use - for standard input");
+}
+
+// Where the fields' columns come from: at most one of the header, the map and --columns may say it.
+Status check_column_source(const LoadOptions& options) {
+  const bool listed = !options.columns.empty();
+  const bool mapped = !options.column_map.empty();
+  HYPERCOPY_TRY(usage_if(listed && mapped, "--columns and --column-map cannot be used together",
+                         "--column-map takes the fields from the header; leave one of the two out"));
+  HYPERCOPY_TRY(usage_if(listed && options.header == Header::match,
+                         "--columns and --header cannot be used together",
+                         "--header takes the columns from the file; to name them yourself and pass over the "
+                         "header use --columns with --skip-header"));
+  HYPERCOPY_TRY(usage_if(mapped && options.header == Header::skip,
+                         "--column-map and --skip-header cannot be used together",
+                         "--column-map reads the names in the header; leave --skip-header out"));
+  return usage_if(mapped && options.header == Header::none, "--column-map needs a header to read names from",
+                  "use it with --header");
+}
+
+Status check_jobs(const LoadOptions& options) {
+  HYPERCOPY_TRY(usage_if(options.jobs > kMaxJobs,
+                         fmt::format("-j {} is more than {} jobs", options.jobs, kMaxJobs),
+                         "each job is one connection; about one per core of the server is fastest"));
+  return usage_if(options.single_transaction && options.jobs > 1,
+                  fmt::format("-j {} and --single-transaction cannot be used together", options.jobs),
+                  "one transaction is one connection; use -j 1 or leave -j out");
+}
+
+Status check_batches(const LoadOptions& options) {
+  return usage_if(
+      options.batch_bytes != 0 && options.batch_bytes < kMinBatchBytes,
+      fmt::format("a batch of {} bytes is too small", options.batch_bytes),
+      fmt::format("use at least {}; from 1 MB on the server's time per row is flat", kMinBatchBytes));
+}
+
+// What goes on behind a failed batch needs the batch's transaction to be its own.
+Status check_failed_batches(const LoadOptions& options) {
+  HYPERCOPY_TRY(usage_if(options.single_transaction && options.skip_failed_batches,
+                         "failed batches cannot be skipped in a single transaction",
+                         "leave --single-transaction out, or let the first error stop the load"));
+  return usage_if(options.single_transaction && options.windows_1252_fallback,
+                  "a batch cannot be sent again as WIN1252 in a single transaction",
+                  "leave --single-transaction out, or state the encoding of the input");
+}
+
+Status check_wire(const LoadOptions& options) {
+  if (options.wire != Wire::binary) return {};
+  HYPERCOPY_TRY(usage_if(options.dialect.format != Format::csv, "--wire binary is for --format csv",
+                         "leave --wire out: COPY text is sent as it is"));
+  return usage_if(options.single_transaction, "--wire binary and --single-transaction exclude each other",
+                  "a single COPY per input is sent as it is");
+}
+
+}  // namespace
+
+Result<TableName> parse_table_name(std::string_view text) {
+  HYPERCOPY_ASSIGN(std::vector<std::string> parts, parse_identifiers("table name", text, '.'));
+  if (parts.size() == 1) return TableName{.schema = {}, .name = std::move(parts[0])};
+  if (parts.size() == 2) return TableName{.schema = std::move(parts[0]), .name = std::move(parts[1])};
+  return fail(ErrorKind::usage, fmt::format("table name '{}' has {} parts", text, parts.size()),
+              "write TABLE or SCHEMA.TABLE; a period that is part of a name must stand in double quotes, and "
+              "the database is named by -d");
+}
+
+std::string_view to_string(Wire wire) {
+  switch (wire) {
+    case Wire::automatic:
+      return "auto";
+    case Wire::binary:
+      return "binary";
+    case Wire::csv:
+      return "csv";
+  }
+  return "?";
+}
+
+Status validate(const LoadOptions& options) {
+  HYPERCOPY_TRY(usage_if(options.table.name.empty(), "no table to load into is named", "name it with -t"));
+  HYPERCOPY_TRY(validate(options.dialect));
+  HYPERCOPY_TRY(check_files(options.files));
+  HYPERCOPY_TRY(check_column_source(options));
+  HYPERCOPY_TRY(check_jobs(options));
+  HYPERCOPY_TRY(check_batches(options));
+  HYPERCOPY_TRY(check_failed_batches(options));
+  HYPERCOPY_TRY(check_wire(options));
+  HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
+                         "leave --batch-bytes out: it is chosen"));
+  return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),
+                  "the reporting period is negative", "use a time of zero or more");
+}
+
+}  // namespace hypercopy
