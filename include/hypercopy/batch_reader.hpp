@@ -1,0 +1,94 @@
+// Reads one source and cuts it into batches of whole records: source -> record splitter -> batch.
+// Shape:   read_prologue() once (byte order mark, skipped lines, header), then next() until it gives nothing.
+//          All bytes from the end of the prologue to the end of the input come out in batches, in order, each
+//          once.
+// Units:   as in batch.hpp. A batch ends before it exceeds batch_bytes (but for one longer record, and what
+//          was read together with it) and at batch_records.
+// Owns:    the source and the buffer that is being filled.
+// Threads: one.
+// Errors:  input: what the splitter or the source found, with its place; a record longer than
+//          kMaxRecordBytes; bytes behind an end-of-data marker. interrupted: the pool was cancelled. After an
+//          error next() must not be called.
+// Cost:    the bytes behind the last whole record of a batch are copied to the next one: at most one block.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hypercopy/batch.hpp"
+#include "hypercopy/report.hpp"
+#include "hypercopy/source.hpp"
+
+namespace hypercopy {
+
+struct BatchLimits {
+  std::uint64_t batch_records = UINT64_MAX;
+  std::uint64_t total_records = UINT64_MAX;  // --limit: what is still wanted, over all inputs
+};
+
+struct PrologueOptions {
+  bool keep_bom = false;
+  std::uint64_t skip_lines = 0;
+  bool has_header = false;
+};
+
+struct Prologue {
+  bool dropped_bom = false;
+  // The raw first record without its newline; nothing where no header was asked for or the input is empty.
+  std::optional<std::string> header;
+};
+
+class BatchReader {
+ public:
+  // `pool` and `shares` must outlive the reader.
+  BatchReader(std::unique_ptr<Source> source, const SplitOptions& split, Kernel kernel,
+              const BatchLimits& limits, BatchPool& pool, TimeShares& shares);
+
+  [[nodiscard]] Result<Prologue> read_prologue(const PrologueOptions& options);
+  // `file` is given to each batch.
+  [[nodiscard]] Result<std::optional<Batch>> next(const std::shared_ptr<const InputFile>& file);
+
+  [[nodiscard]] const Source& source() const { return *source_; }
+  // Of the first record, once the prologue was read; until next() is called.
+  [[nodiscard]] std::uint64_t first_byte() const { return batch_start_.byte; }
+
+ private:
+  [[nodiscard]] Status start();
+  [[nodiscard]] Status read_block();
+  [[nodiscard]] Status make_room();
+  [[nodiscard]] Result<bool> drop_bom();
+  [[nodiscard]] Status skip_line();
+  [[nodiscard]] Result<std::optional<std::string>> take_header();
+  [[nodiscard]] Result<SplitResult> scan_next_record();
+  [[nodiscard]] SplitResult scan(std::uint64_t max_records);
+  [[nodiscard]] Status refuse_rest_after_marker(std::size_t marker_end);
+  [[nodiscard]] Result<std::optional<Batch>> cut(const std::shared_ptr<const InputFile>& file,
+                                                 std::uint64_t records);
+  [[nodiscard]] Error located(std::string message, const Position& at, std::string hint = {}) const;
+  [[nodiscard]] Error fault_error(const SplitResult& result) const;
+
+  std::unique_ptr<Source> source_;
+  SplitOptions split_options_;
+  Kernel kernel_;
+  BatchLimits limits_;
+  BatchPool& pool_;
+  TimeShares& shares_;
+  RecordSplitter splitter_;
+
+  // The buffer that is being filled: [begin_, whole_) are whole records of the next batch, [whole_, scanned_)
+  // is the beginning of another record, [scanned_, size_) was not looked at yet.
+  PooledBuffer buffer_;
+  std::size_t begin_ = 0;
+  std::size_t whole_ = 0;
+  std::size_t scanned_ = 0;
+  std::size_t size_ = 0;
+  std::uint64_t source_bytes_ = 0;  // offset in the source of the byte at size_
+  Position batch_start_;
+  bool at_end_ = false;    // the source has no more bytes
+  bool finished_ = false;  // all batches were given out
+};
+
+}  // namespace hypercopy

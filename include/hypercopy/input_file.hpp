@@ -1,0 +1,27 @@
+// One input of a run: what all its batches share.
+// Shape:   made when the input is opened and its header is read; read-only afterwards.
+// Owns:    everything. Batches hold it by shared_ptr, so it lives as long as the last of them.
+// Threads: any, read-only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "hypercopy/column_mapping.hpp"
+#include "hypercopy/dialect.hpp"
+#include "hypercopy/record_encoder.hpp"
+#include "hypercopy/record_splitter.hpp"
+
+namespace hypercopy {
+
+struct InputFile {
+  std::string name;  // as in messages
+  Dialect dialect;
+  SplitOptions split;
+  ColumnMapping mapping;
+  std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
+  std::string binary_sql{};                        // COPY BINARY, where there is an encoding
+  std::string copy_sql;                            // the COPY statement for its batches
+};
+
+}  // namespace hypercopy

@@ -1,0 +1,123 @@
+// In-memory and failing stand-ins at the two seams of the pipeline: Source and CopyStream.
+// Threads: a FakeSource belongs to the reader, a FakeStream to its worker; FakeServer is shared and locks.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "hypercopy/copy_stream.hpp"
+#include "hypercopy/source.hpp"
+
+namespace hypercopy::test {
+
+// Gives out `bytes` in pieces of at most `piece`; read number `fail_at` (from 1) and all later ones fail.
+class FakeSource final : public Source {
+ public:
+  FakeSource(std::string bytes, std::size_t piece, std::uint64_t fail_at = 0)
+      : bytes_(std::move(bytes)), piece_(piece), fail_at_(fail_at) {}
+
+  Result<std::size_t> read(std::span<char> into) override {
+    ++reads_;
+    if (fail_at_ != 0 && reads_ >= fail_at_) {
+      return fail(Error{.kind = ErrorKind::input, .message = "the source failed as the test wants"});
+    }
+    const std::size_t count = std::min({piece_, into.size(), bytes_.size() - at_});
+    std::copy_n(bytes_.data() + at_, count, into.data());
+    at_ += count;
+    return count;
+  }
+  const std::string& name() const override { return name_; }
+  std::optional<std::uint64_t> size() const override { return bytes_.size(); }
+
+ private:
+  std::string name_ = "fake.csv";
+  std::string bytes_;
+  std::size_t piece_;
+  std::uint64_t fail_at_;
+  std::uint64_t reads_ = 0;
+  std::size_t at_ = 0;
+};
+
+// What "the server" has committed, and which call of all streams together is to fail, and how.
+class FakeServer {
+ public:
+  enum class Fault : std::uint8_t { none, sql, connection };
+
+  FakeServer() = default;
+  FakeServer(std::uint64_t fail_at, Fault fault) : fail_at_(fail_at), fault_(fault) {}
+
+  // Counts a call; the error it must answer with, if this is the one.
+  [[nodiscard]] Status call() {
+    if (calls_.fetch_add(1) + 1 != fail_at_) return {};
+    if (fault_ == Fault::sql) {
+      return fail(Error{.kind = ErrorKind::sql, .message = "refused as the test wants", .sqlstate = "22P02"});
+    }
+    return fail(
+        Error{.kind = ErrorKind::connection, .message = "lost as the test wants", .sqlstate = "08006"});
+  }
+  void commit(std::string bytes) {
+    const std::lock_guard lock(mutex_);
+    committed_.push_back(std::move(bytes));
+  }
+
+  [[nodiscard]] std::uint64_t calls() const { return calls_; }
+  [[nodiscard]] Fault fault() const { return fault_; }
+  [[nodiscard]] bool has_failed() const { return fail_at_ != 0 && calls_ >= fail_at_; }
+  // REQUIRES: no stream is at work.
+  [[nodiscard]] const std::vector<std::string>& committed() const { return committed_; }
+  [[nodiscard]] std::uint64_t committed_records() const {
+    std::uint64_t records = 0;
+    for (const auto& bytes : committed_)
+      records += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+    return records;
+  }
+
+ private:
+  std::uint64_t fail_at_ = 0;
+  Fault fault_ = Fault::none;
+  std::atomic<std::uint64_t> calls_{0};
+  std::mutex mutex_;
+  std::vector<std::string> committed_;  // protected by mutex_ while streams are at work
+};
+
+// Records are lines; a row is a line.
+class FakeStream final : public CopyStream {
+ public:
+  explicit FakeStream(FakeServer& server) : server_(server) {}
+
+  Status begin(const std::string& /*copy_sql*/) override { return checked(server_.call()); }
+  Status put(std::string_view bytes) override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    pending_ += bytes;
+    return {};
+  }
+  Result<std::uint64_t> finish() override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    return static_cast<std::uint64_t>(std::count(pending_.begin(), pending_.end(), '\n'));
+  }
+  Status commit() override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    server_.commit(std::exchange(pending_, {}));
+    return {};
+  }
+  void abort(std::string_view /*reason*/) noexcept override { pending_.clear(); }
+  bool is_usable() const override { return usable_; }
+
+ private:
+  Status checked(Status status) {
+    if (!status && status.error().kind == ErrorKind::connection) usable_ = false;
+    return status;
+  }
+
+  FakeServer& server_;
+  std::string pending_;
+  bool usable_ = true;
+};
+
+}  // namespace hypercopy::test
