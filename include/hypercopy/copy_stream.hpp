@@ -1,0 +1,59 @@
+// One transaction at a time with COPY ... FROM STDIN in it, on one connection. The fault seam of the workers.
+// Shape:   begin() (opens a transaction where none is open), put() any number of times, finish(), then either
+//          another begin() in the same transaction or commit(). abort() from anywhere: the transaction is
+//          rolled back.
+// Units:   put() takes any number of bytes; finish() gives rows as the server counted them, not yet
+//          committed.
+// Owns:    PgCopyStream owns its Connection.
+// Threads: one at a time.
+// Errors:  sql (with SQLSTATE), connection, protocol, interrupted; afterwards only abort() is allowed. An
+//          error of kind `connection` from commit() means that nobody knows whether the rows are there.
+// Ends:    a stream that is destroyed before commit() leaves no row: the server rolls back when the
+//          connection ends.
+// Source:  PostgreSQL manual, protocol flow "COPY Operations".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hypercopy/connection.hpp"
+#include "hypercopy/result.hpp"
+
+namespace hypercopy {
+
+class CopyStream {
+ public:
+  virtual ~CopyStream() = default;
+
+  [[nodiscard]] virtual Status begin(const std::string& copy_sql) = 0;
+  [[nodiscard]] virtual Status put(std::string_view bytes) = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> finish() = 0;
+  [[nodiscard]] virtual Status commit() = 0;
+  virtual void abort(std::string_view reason) noexcept = 0;
+  // False when the connection is lost and the stream can do nothing more.
+  [[nodiscard]] virtual bool is_usable() const = 0;
+};
+
+class PgCopyStream final : public CopyStream {
+ public:
+  explicit PgCopyStream(Connection connection) : connection_(std::move(connection)) {
+    connection_.interrupt_at(Cancellation::Level::immediate);
+  }
+
+  Status begin(const std::string& copy_sql) override;
+  Status put(std::string_view bytes) override;
+  Result<std::uint64_t> finish() override;
+  Status commit() override;
+  void abort(std::string_view reason) noexcept override;
+  bool is_usable() const override { return !broken_ && connection_.is_alive(); }
+
+ private:
+  [[nodiscard]] Error settle(Error error);
+
+  Connection connection_;
+  bool copying_ = false;
+  bool broken_ = false;  // left in the middle of a statement
+};
+
+}  // namespace hypercopy

@@ -1,0 +1,44 @@
+// Which record of a batch did the server mean?
+// Shape:   pure functions from the server's CONTEXT and the batch's bytes to a place in the whole input.
+// Units:   the server counts lines of its own COPY from 1; a Location is of the whole input.
+// Why:     the line number stands only in CONTEXT, a translated text, and counts the batch, not the file;
+//          quoted newlines count, but for those of the first record in a file with LF newlines (its style is
+//          not known yet). So the server's count is re-enacted over the batch, and the worker confirms by
+//          replaying the record alone (not where fields are dropped or the load is a single transaction).
+// Source:  PostgreSQL src/backend/commands/copyfrom.c, CopyFromErrorCallback; copyfromparse.c,
+//          CopyReadLineText.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hypercopy/batch.hpp"
+#include "hypercopy/input_file.hpp"
+
+namespace hypercopy {
+
+struct ServerLine {
+  std::uint64_t line = 0;
+  std::string column{};  // empty when the CONTEXT names none
+};
+
+// Reads "COPY <relation>, line 5, column x: ..." in any language: the digits after the relation's name, and a
+// column of `mapping` behind them.
+[[nodiscard]] std::optional<ServerLine> parse_copy_context(std::string_view context,
+                                                           std::string_view relation,
+                                                           const ColumnMapping& mapping);
+
+struct RecordInBatch {
+  Position at;
+  std::string_view bytes;  // of the batch, newline included
+};
+
+// The record that the server was reading when its counter stood at `line`; nothing if the batch has none
+// such.
+[[nodiscard]] std::optional<RecordInBatch> record_at_server_line(const Batch& batch, std::uint64_t line);
+// The record with this index (from 0) in the batch.
+[[nodiscard]] std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index);
+
+}  // namespace hypercopy

@@ -1,0 +1,83 @@
+// One worker: takes batches from the queue and loads each in one transaction of its stream.
+// Shape:   run() loops take, begin, put, finish, compare counts, commit, record in the ledger, until the
+//          queue gives nothing. In a single transaction: one COPY per input, everything committed at the end.
+//          A batch goes as COPY BINARY where all its values can be encoded exactly, else as it is. What the
+//          server refuses in binary is sent again as it is, so that its own reader judges it, in its own
+//          words and with a line number.
+// Owns:    its stream. Borrows what is in RunContext, which must outlive it.
+// Threads: run() on one thread; workers share the queue, the ledger and the console, which are safe for that.
+// Errors:  go to the ledger (the first wins) and end the run; every batch that was taken gets exactly one
+//          ending. With skip_failed_batches a batch that the server refuses ends as `skipped`, and the run
+//          goes on.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "hypercopy/batch_queue.hpp"
+#include "hypercopy/console.hpp"
+#include "hypercopy/copy_stream.hpp"
+#include "hypercopy/failure_location.hpp"
+#include "hypercopy/ledger.hpp"
+#include "hypercopy/record_encoder.hpp"
+#include "hypercopy/report.hpp"
+#include "hypercopy/wire_choice.hpp"
+
+namespace hypercopy {
+
+struct WorkerPolicy {
+  std::string relation;  // the table's name as it stands in the server's CONTEXT
+  bool may_suppress_rows =
+      false;  // fewer rows than records are no defect: a trigger or WHERE leaves some out
+  bool single_transaction = false;
+  bool skip_failed_batches = false;
+  bool windows_1252_fallback = false;
+};
+
+struct RunContext {
+  BatchQueue& queue;
+  Ledger& ledger;
+  Console& console;
+  WorkerPolicy policy;
+  WireChoice& wire;
+  std::function<void()> stop;        // ends the run: reader and queue are cancelled; safe from any thread
+  std::atomic<bool> stopped{false};  // set by stop
+};
+
+class Worker {
+ public:
+  // `kernel`: for the field index.
+  Worker(RunContext& run, std::unique_ptr<CopyStream> stream, Kernel kernel)
+      : run_(run), stream_(std::move(stream)), encoder_(kernel) {}
+
+  void run();
+  // Where this worker's time went; read it when run() has returned.
+  [[nodiscard]] const TimeShares& shares() const { return shares_; }
+
+ private:
+  void run_batches();
+  void run_single_transaction();
+  [[nodiscard]] std::optional<Batch> take();
+  [[nodiscard]] Result<std::string_view> prepare(const Batch& batch);
+  [[nodiscard]] std::optional<std::string_view> encode(const Batch& batch, GivenUp& why);
+  [[nodiscard]] Result<std::uint64_t> copy(const Batch& batch);
+  [[nodiscard]] Result<std::uint64_t> copy_as_is(const Batch& batch, const std::string& copy_sql);
+  [[nodiscard]] Result<std::uint64_t> send(std::string_view bytes, const std::string& copy_sql);
+  void note_given_up(const Batch& batch, const GivenUp& why);
+  [[nodiscard]] Status check_count(std::uint64_t records, std::uint64_t rows) const;
+  void load(const Batch& batch);
+  void settle_failure(const Batch& batch, Error error);
+  void fail_run(Error error);
+  [[nodiscard]] Error located(const Batch& batch, Error error);
+  [[nodiscard]] bool fails_alone(const Batch& batch, std::string_view record, const std::string& sqlstate);
+
+  RunContext& run_;
+  std::unique_ptr<CopyStream> stream_;
+  TimeShares shares_;
+  std::string prepared_;  // reused from batch to batch
+  RecordEncoder encoder_;
+};
+
+}  // namespace hypercopy

@@ -1,0 +1,118 @@
+#include "hypercopy/failure_location.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+namespace hypercopy {
+
+namespace {
+
+// Calls visit(record) for each record of the batch until it gives true.
+template <typename Visit>
+std::optional<RecordInBatch> find_record(const Batch& batch, Visit visit) {
+  RecordSplitter splitter(batch.file->split, Kernel::scalar, batch.first);
+  std::string_view rest = batch.bytes();
+  while (!rest.empty()) {
+    const Position at = splitter.record_start();
+    const SplitResult result = splitter.scan(rest, 1, /*final=*/true);
+    if (result.records == 0) break;
+    const RecordInBatch record{.at = at, .bytes = rest.substr(0, result.records_end)};
+    if (visit(record)) return record;
+    rest.remove_prefix(result.records_end);
+  }
+  return std::nullopt;
+}
+
+// Newlines inside quotes that the server's counter notices in this record. Its first record is read before
+// the newline style is known, and then only CRs are counted.
+std::uint64_t counted_quoted_newlines(std::string_view record, const Batch& batch, bool first) {
+  const SplitOptions& split = batch.file->split;
+  if (split.format != Format::csv) return 0;
+  const char newline = !first && batch.newline == NewlineStyle::lf ? '\n' : '\r';
+  bool in_quote = false;
+  bool after_escape = false;
+  std::uint64_t count = 0;
+  for (const char byte : record) {
+    if (split.escape != split.quote) {
+      if (in_quote && byte == split.escape) after_escape = !after_escape;
+    }
+    if (byte == split.quote && !after_escape) in_quote = !in_quote;
+    if (byte != split.escape || split.escape == split.quote) after_escape = false;
+    if (in_quote && byte == newline) ++count;
+  }
+  return count;
+}
+
+// What follows the relation's name in the line of CONTEXT that COPY wrote. Only at a line's start: the lines
+// before it may quote data, and data may look like it.
+std::optional<std::string_view> behind_relation(std::string_view context, std::string_view relation) {
+  // Nearly all message files begin with these words; Japanese and Korean put the name first.
+  const std::array<std::string, 3> intros{fmt::format("COPY {}, ", relation),
+                                          fmt::format("{}\u306eCOPY\u3001", relation),
+                                          fmt::format("{} \ubcf5\uc0ac, ", relation)};
+  for (std::size_t at = 0; at < context.size();) {
+    const std::string_view line = context.substr(at);
+    for (const auto& intro : intros) {
+      if (line.starts_with(intro)) return line.substr(intro.size());
+    }
+    const std::size_t newline = line.find('\n');
+    if (newline == std::string_view::npos) break;
+    at += newline + 1;
+  }
+  return std::nullopt;
+}
+
+// Whether `tail` has " NAME" before its end or a colon. French sets a space before the colon, Korean the word
+// "column".
+bool names_column(std::string_view tail, const std::string& column) {
+  static constexpr std::array<std::string_view, 5> kBeforeColon{":", " :", "\u00a0:", "\u202f:", " \uc5f4:"};
+  const std::string word = " " + column;
+  const std::size_t colon = tail.find(':');
+  for (std::size_t at = tail.find(word); at < colon; at = tail.find(word, at + 1)) {
+    const std::string_view behind = tail.substr(at + word.size());
+    const auto follows = [&](std::string_view text) { return behind.starts_with(text); };
+    if (behind.empty() || std::any_of(kBeforeColon.begin(), kBeforeColon.end(), follows)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<ServerLine> parse_copy_context(std::string_view context, std::string_view relation,
+                                             const ColumnMapping& mapping) {
+  const std::optional<std::string_view> behind = behind_relation(context, relation);
+  if (!behind) return std::nullopt;
+  const std::string_view rest = behind->substr(0, behind->find('\n'));
+  const std::size_t digits = rest.find_first_of("0123456789");
+  if (digits == std::string_view::npos) return std::nullopt;
+  ServerLine place;
+  const auto [end, outcome] = std::from_chars(rest.data() + digits, rest.data() + rest.size(), place.line);
+  if (outcome != std::errc()) return std::nullopt;
+  const std::string_view tail(end, static_cast<std::size_t>(rest.data() + rest.size() - end));
+  // ", column NAME: ..." or ", column NAME" in the server's language; the longest name that fits is meant.
+  for (const auto& column : mapping.columns) {
+    if (column.size() > place.column.size() && names_column(tail, column)) place.column = column;
+  }
+  return place;
+}
+
+std::optional<RecordInBatch> record_at_server_line(const Batch& batch, std::uint64_t line) {
+  std::uint64_t counter = 0;
+  bool first = true;
+  return find_record(batch, [&](const RecordInBatch& record) {
+    counter += 1 + counted_quoted_newlines(record.bytes, batch, first);
+    first = false;
+    return counter >= line;
+  });
+}
+
+std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index) {
+  std::uint64_t counter = 0;
+  return find_record(batch, [&](const RecordInBatch&) { return counter++ == index; });
+}
+
+}  // namespace hypercopy

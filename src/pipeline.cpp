@@ -1,0 +1,214 @@
+#include "hypercopy/pipeline.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include "stopwatch.hpp"
+
+namespace hypercopy {
+
+namespace {
+
+// Becomes readable when the last of the counted threads has ended.
+class Finish {
+ public:
+  explicit Finish(unsigned threads) : fd_(::eventfd(0, EFD_CLOEXEC)), left_(threads) {}
+  ~Finish() { ::close(fd_); }
+  Finish(const Finish&) = delete;
+  Finish& operator=(const Finish&) = delete;
+
+  void thread_ended() {
+    if (left_.fetch_sub(1) != 1) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  std::atomic<unsigned> left_;
+};
+
+void add(TimeShares& sum, const TimeShares& share) {
+  sum.reader_reading += share.reader_reading;
+  sum.reader_splitting += share.reader_splitting;
+  sum.reader_waiting += share.reader_waiting;
+  sum.worker_encoding += share.worker_encoding;
+  sum.worker_sending += share.worker_sending;
+  sum.worker_waiting += share.worker_waiting;
+}
+
+class Pipeline {
+ public:
+  Pipeline(const PipelineOptions& options, const InputOpener& open_input, const StreamOpener& open_stream,
+           Console& console, const Cancellation& cancellation, Cancellation& run_stop)
+      : options_(options),
+        open_input_(open_input),
+        open_stream_(open_stream),
+        console_(console),
+        cancellation_(cancellation),
+        run_stop_(run_stop),
+        pool_(1 + queue_slots(options.jobs) + options.jobs, options.batch_bytes),
+        queue_(queue_slots(options.jobs)),
+        wire_(options.wire),
+        context_{.queue = queue_,
+                 .ledger = ledger_,
+                 .console = console,
+                 .policy = options.policy,
+                 .wire = wire_,
+                 .stop = [this] { stop(); }} {}
+
+  PipelineOutcome run(PipelineWatch& watch) {
+    Finish finish(options_.jobs + 1);
+    std::vector<TimeShares> shares(options_.jobs + 1);
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&] {
+      guarded([&] { read_all(shares[0]); });
+      finish.thread_ended();
+    });
+    for (unsigned number = 1; number <= options_.jobs; ++number) {
+      threads.emplace_back([&, number] {
+        guarded([&] { work(number, shares[number]); });
+        finish.thread_ended();
+      });
+    }
+    wait(finish, watch);
+    threads.clear();
+    while (const auto batch = queue_.drain()) ledger_.dropped(batch->records, batch->bytes().size());
+    PipelineOutcome outcome{
+        .totals = ledger_.totals(), .error = ledger_.error(), .shares = {}, .wire = wire_.totals()};
+    const LedgerTotals& totals = outcome.totals;
+    outcome.interrupted = interrupted_;
+    outcome.complete = read_everything_ && !outcome.error &&
+                       totals.committed.records + totals.skipped.records == totals.split.records;
+    for (const auto& share : shares) add(outcome.shares, share);
+    return outcome;
+  }
+
+ private:
+  template <typename Body>
+  void guarded(Body body) {
+    try {
+      body();
+    } catch (const std::exception& exception) {
+      fail_run(Error{.kind = ErrorKind::internal, .message = exception.what()});
+    }
+  }
+
+  void stop() {
+    context_.stopped = true;
+    run_stop_.request(Cancellation::Level::graceful);
+    queue_.cancel();
+    pool_.cancel();
+  }
+
+  void fail_run(Error error) {
+    ledger_.set_error(std::move(error));
+    stop();
+  }
+
+  // The reader's thread.
+  void read_all(TimeShares& share) {
+    std::uint64_t wanted = options_.limit_records;
+    for (std::size_t index = 0; index < options_.inputs && wanted > 0 && !context_.stopped; ++index) {
+      auto read = read_input(index, share, wanted);
+      if (read) continue;
+      // Once the run was stopped, that the reader could not go on is only a consequence.
+      if (!context_.stopped) return fail_run(std::move(read).error());
+      break;
+    }
+    read_everything_ = !context_.stopped;
+    queue_.close();
+  }
+
+  Status read_input(std::size_t index, TimeShares& share, std::uint64_t& wanted) {
+    const BatchLimits limits{.batch_records = options_.batch_records, .total_records = wanted};
+    HYPERCOPY_ASSIGN(const OpenedInput input, open_input_(index, limits, pool_, share));
+    for (const auto& notice : input.notices) console_.log(LogLevel::info, notice);
+    for (const auto& detail : input.details) console_.log(LogLevel::verbose, detail);
+    while (true) {
+      HYPERCOPY_ASSIGN(std::optional<Batch> batch, input.reader->next(input.file));
+      if (!batch) return {};
+      wanted -= batch->records;
+      HYPERCOPY_TRY(hand_over(*batch, share));
+    }
+  }
+
+  Status hand_over(Batch& batch, TimeShares& share) {
+    const std::uint64_t records = batch.records;
+    const std::uint64_t bytes = batch.bytes().size();
+    ledger_.split(records, bytes);
+    const Stopwatch watch(share.reader_waiting);
+    if (queue_.push(batch)) return {};
+    ledger_.dropped(records, bytes);
+    return fail(ErrorKind::interrupted, "stopped");
+  }
+
+  // A worker's thread.
+  void work(unsigned number, TimeShares& share) {
+    auto stream = open_stream_(number);
+    if (!stream) return refuse_worker(number, std::move(stream).error());
+    Worker worker(context_, std::move(*stream), options_.kernel);
+    worker.run();
+    share = worker.shares();
+  }
+
+  void refuse_worker(unsigned number, Error error) {
+    if (context_.stopped) return;
+    if (number == 1 || !error.sqlstate.starts_with("53")) return fail_run(std::move(error));
+    console_.log(LogLevel::warning,
+                 fmt::format("worker {} gets no connection, going on with fewer: {}", number, error.message));
+  }
+
+  // The calling thread, until all others have ended.
+  void wait(const Finish& finish, PipelineWatch& watch) {
+    bool stopping = false;
+    while (true) {
+      std::array<pollfd, 2> waits{
+          pollfd{.fd = finish.fd(), .events = POLLIN, .revents = 0},
+          pollfd{.fd = stopping ? -1 : cancellation_.graceful_fd(), .events = POLLIN, .revents = 0}};
+      const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(watch.interval().count()));
+      if (ready > 0 && waits[0].revents != 0) break;
+      if (ready > 0 && waits[1].revents != 0) {
+        stopping = true;
+        interrupted_ = !context_.stopped;
+        console_.log(LogLevel::info,
+                     "interrupted: batches in flight are finished first (once more, and they are cancelled)");
+        stop();
+      }
+      watch.tick(ledger_.totals());
+    }
+    watch.end(ledger_.totals());
+  }
+
+  const PipelineOptions& options_;
+  const InputOpener& open_input_;
+  const StreamOpener& open_stream_;
+  Console& console_;
+  const Cancellation& cancellation_;
+  Cancellation& run_stop_;
+  BatchPool pool_;
+  BatchQueue queue_;
+  Ledger ledger_;
+  WireChoice wire_;
+  RunContext context_;
+  bool interrupted_ = false;      // the calling thread's
+  bool read_everything_ = false;  // the reader's, until its thread has ended
+};
+
+}  // namespace
+
+PipelineOutcome run_pipeline(const PipelineOptions& options, const InputOpener& open_input,
+                             const StreamOpener& open_stream, Console& console,
+                             const Cancellation& cancellation, Cancellation& run_stop, PipelineWatch& watch) {
+  return Pipeline(options, open_input, open_stream, console, cancellation, run_stop).run(watch);
+}
+
+}  // namespace hypercopy

@@ -1,0 +1,248 @@
+// Fails every n-th call of source and stream, with several workers: every record has one ending, every thread
+// ends, what is committed is what was counted, and nothing is committed twice.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <future>
+#include <set>
+
+#include "hypercopy/pipeline.hpp"
+#include "support/fakes.hpp"
+
+namespace hypercopy::test {
+namespace {
+
+constexpr std::uint64_t kRecords = 200;
+
+std::string make_input() {
+  std::string bytes;
+  for (std::uint64_t record = 0; record < kRecords; ++record)
+    bytes += fmt::format("{},value {}\n", record, record);
+  return bytes;
+}
+
+class NoWatch final : public PipelineWatch {
+ public:
+  std::chrono::milliseconds interval() const override { return std::chrono::milliseconds(1000); }
+  void tick(const LedgerTotals& /*totals*/) override {}
+  void end(const LedgerTotals& /*totals*/) override {}
+};
+
+struct Case {
+  std::string input = make_input();
+  std::size_t piece = 100;
+  std::uint64_t source_fails_at = 0;
+  unsigned jobs = 3;
+  std::size_t batch_bytes = 128;
+  WorkerPolicy policy{.relation = "t"};
+};
+
+PipelineOutcome run(const Case& setup, FakeServer& server) {
+  Console console(-1, "test", false);
+  auto cancellation = Cancellation::create();
+  auto run_stop = Cancellation::create();
+  NoWatch watch;
+  const InputOpener open_input = [&](std::size_t, const BatchLimits& limits, BatchPool& pool,
+                                     TimeShares& shares) -> Result<OpenedInput> {
+    OpenedInput input;
+    input.reader = std::make_unique<BatchReader>(
+        std::make_unique<FakeSource>(setup.input, setup.piece, setup.source_fails_at), SplitOptions{},
+        Kernel::scalar, limits, pool, shares);
+    HYPERCOPY_TRY(input.reader->read_prologue({}));
+    auto file = std::make_shared<InputFile>();
+    file->name = "fake.csv";
+    input.file = file;
+    return input;
+  };
+  const StreamOpener open_stream = [&](unsigned) -> Result<std::unique_ptr<CopyStream>> {
+    return std::make_unique<FakeStream>(server);
+  };
+  const PipelineOptions options{.jobs = setup.jobs, .batch_bytes = setup.batch_bytes, .policy = setup.policy};
+  // The watchdog: a pipeline that hangs must fail the test, not stop it from ending.
+  auto task = std::async(std::launch::async, [&] {
+    return run_pipeline(options, open_input, open_stream, console, **cancellation, **run_stop, watch);
+  });
+  if (task.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
+    ADD_FAILURE() << "the pipeline hangs";
+    std::abort();
+  }
+  return task.get();
+}
+
+void expect_consistent(const PipelineOutcome& outcome, const FakeServer& server) {
+  EXPECT_TRUE(outcome.totals.balanced());
+  EXPECT_EQ(outcome.totals.committed.records, server.committed_records());
+  EXPECT_EQ(outcome.totals.rows_loaded, server.committed_records());
+  std::multiset<std::string> batches(server.committed().begin(), server.committed().end());
+  for (const auto& batch : batches) EXPECT_EQ(batches.count(batch), 1U) << "committed twice: " << batch;
+}
+
+TEST(PipelineFault, NothingFailsAndEverythingIsCommittedOnce) {
+  for (const unsigned jobs : {1U, 2U, 7U}) {
+    FakeServer server;
+    const auto outcome = run({.jobs = jobs}, server);
+    EXPECT_FALSE(outcome.error);
+    EXPECT_EQ(server.committed_records(), kRecords);
+    expect_consistent(outcome, server);
+  }
+}
+
+TEST(PipelineFault, EveryStreamCallFailsOnceWithAnSqlError) {
+  FakeServer whole;
+  static_cast<void>(run({}, whole));
+  for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+    SCOPED_TRACE(fmt::format("call {}", call));
+    FakeServer server(call, FakeServer::Fault::sql);
+    const auto outcome = run({}, server);
+    ASSERT_TRUE(server.has_failed());
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->sqlstate, "22P02");
+    EXPECT_TRUE(outcome.error->location);
+    EXPECT_EQ(outcome.totals.unknown.records, 0U);
+    EXPECT_GT(outcome.totals.failed.records, 0U);
+    expect_consistent(outcome, server);
+  }
+}
+
+TEST(PipelineFault, EveryStreamCallLosesTheConnectionOnce) {
+  for (const unsigned jobs : {1U, 3U}) {
+    FakeServer whole;
+    static_cast<void>(run({.jobs = jobs}, whole));
+    std::uint64_t unknown_outcomes = 0;
+    for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+      SCOPED_TRACE(fmt::format("{} jobs, call {}", jobs, call));
+      FakeServer server(call, FakeServer::Fault::connection);
+      const auto outcome = run({.jobs = jobs}, server);
+      ASSERT_TRUE(outcome.error);
+      EXPECT_EQ(outcome.error->kind, ErrorKind::connection);
+      const bool says_commit = outcome.error->message.find("COMMIT") != std::string::npos;
+      EXPECT_EQ(outcome.totals.unknown.records > 0, says_commit);
+      if (says_commit) ++unknown_outcomes;
+      expect_consistent(outcome, server);
+    }
+    // One worker's calls are begin, put, finish, commit: the outcome of each fourth nobody can know.
+    if (jobs == 1) {
+      EXPECT_EQ(unknown_outcomes, whole.calls() / 4);
+    }
+  }
+}
+
+TEST(PipelineFault, SkippedBatchesAreCountedAndTheRestIsLoaded) {
+  FakeServer whole;
+  static_cast<void>(run({}, whole));
+  for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+    SCOPED_TRACE(fmt::format("call {}", call));
+    FakeServer server(call, FakeServer::Fault::sql);
+    const auto outcome = run({.policy = {.relation = "t", .skip_failed_batches = true}}, server);
+    EXPECT_FALSE(outcome.error);
+    EXPECT_GT(outcome.totals.skipped.records, 0U);
+    EXPECT_EQ(outcome.totals.skipped.records + server.committed_records(), kRecords);
+    expect_consistent(outcome, server);
+  }
+}
+
+TEST(PipelineFault, EverySourceReadFailsOnce) {
+  const std::uint64_t reads = make_input().size() / 100 + 1;
+  for (std::uint64_t read = 1; read <= reads; ++read) {
+    SCOPED_TRACE(fmt::format("read {}", read));
+    FakeServer server;
+    const auto outcome = run({.source_fails_at = read}, server);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->kind, ErrorKind::input);
+    expect_consistent(outcome, server);
+  }
+}
+
+TEST(PipelineFault, SingleTransactionCommitsAllOrNothing) {
+  FakeServer whole;
+  const Case single{.jobs = 1, .policy = {.relation = "t", .single_transaction = true}};
+  const auto complete = run(single, whole);
+  EXPECT_FALSE(complete.error);
+  EXPECT_EQ(whole.committed_records(), kRecords);
+  for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+    SCOPED_TRACE(fmt::format("call {}", call));
+    FakeServer server(call, FakeServer::Fault::sql);
+    const auto outcome = run(single, server);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(server.committed_records(), 0U);
+    expect_consistent(outcome, server);
+  }
+}
+
+TEST(PipelineFault, ARecordLongerThanManyBatchesPasses) {
+  FakeServer server;
+  Case setup;
+  setup.input = "1,\"" + std::string(10'000, 'x') + "\"\n2,b\n";
+  const auto outcome = run(setup, server);
+  EXPECT_FALSE(outcome.error);
+  EXPECT_EQ(server.committed_records(), 2U);
+  expect_consistent(outcome, server);
+}
+
+TEST(PipelineFault, AWorkerWithoutConnectionIsDoneWithout) {
+  FakeServer server;
+  Console console(-1, "test", false);
+  auto cancellation = Cancellation::create();
+  auto run_stop = Cancellation::create();
+  NoWatch watch;
+  const std::string bytes = make_input();
+  const InputOpener open_input = [&](std::size_t, const BatchLimits& limits, BatchPool& pool,
+                                     TimeShares& shares) -> Result<OpenedInput> {
+    OpenedInput input;
+    input.reader = std::make_unique<BatchReader>(std::make_unique<FakeSource>(bytes, 50), SplitOptions{},
+                                                 Kernel::scalar, limits, pool, shares);
+    HYPERCOPY_TRY(input.reader->read_prologue({}));
+    input.file = std::make_shared<InputFile>();
+    return input;
+  };
+  const StreamOpener open_stream = [&](unsigned worker) -> Result<std::unique_ptr<CopyStream>> {
+    if (worker == 1) return std::make_unique<FakeStream>(server);
+    return fail(Error{.kind = ErrorKind::connection, .message = "too many clients", .sqlstate = "53300"});
+  };
+  const auto outcome = run_pipeline({.jobs = 4, .batch_bytes = 128}, open_input, open_stream, console,
+                                    **cancellation, **run_stop, watch);
+  EXPECT_FALSE(outcome.error);
+  EXPECT_EQ(server.committed_records(), kRecords);
+}
+
+TEST(PipelineFault, AStopBeforeTheStartLoadsNothingAndEnds) {
+  FakeServer server;
+  Console console(-1, "test", false);
+  auto cancellation = Cancellation::create();
+  auto run_stop = Cancellation::create();
+  (*cancellation)->request(Cancellation::Level::graceful);
+  NoWatch watch;
+  // An input without end: only the stop can end the run.
+  class Endless final : public Source {
+   public:
+    Result<std::size_t> read(std::span<char> into) override {
+      std::fill(into.begin(), into.end(), '\n');
+      return into.size();
+    }
+    const std::string& name() const override { return name_; }
+    std::optional<std::uint64_t> size() const override { return std::nullopt; }
+
+   private:
+    std::string name_ = "endless";
+  };
+  const InputOpener open_input = [&](std::size_t, const BatchLimits& limits, BatchPool& pool,
+                                     TimeShares& shares) -> Result<OpenedInput> {
+    OpenedInput input;
+    input.reader = std::make_unique<BatchReader>(std::make_unique<Endless>(), SplitOptions{}, Kernel::scalar,
+                                                 limits, pool, shares);
+    HYPERCOPY_TRY(input.reader->read_prologue({}));
+    input.file = std::make_shared<InputFile>();
+    return input;
+  };
+  const StreamOpener open_stream = [&](unsigned) -> Result<std::unique_ptr<CopyStream>> {
+    return std::make_unique<FakeStream>(server);
+  };
+  const auto outcome = run_pipeline({.jobs = 2, .batch_bytes = 128}, open_input, open_stream, console,
+                                    **cancellation, **run_stop, watch);
+  EXPECT_TRUE(outcome.totals.balanced());
+  EXPECT_EQ(outcome.totals.committed.records, server.committed_records());
+}
+
+}  // namespace
+}  // namespace hypercopy::test
