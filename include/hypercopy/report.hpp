@@ -1,0 +1,70 @@
+// The end of a run, as a pure function of what was counted: text for people, JSON for programs, exit code.
+// Shape:   LoadSummary is filled by load.hpp when all threads have ended; nothing here does I/O.
+// Units:   seconds are CLOCK_MONOTONIC wall time summed over threads of one kind; rates are decimal (MB =
+//          1,000,000 bytes).
+// Errors:  none; a summary that does not balance gives ExitCode::accounting.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hypercopy/exit_code.hpp"
+#include "hypercopy/ledger.hpp"
+#include "hypercopy/wire_choice.hpp"
+
+namespace hypercopy {
+
+// Where the threads' time went.
+struct TimeShares {
+  using Duration = std::chrono::nanoseconds;
+  Duration reader_reading{};    // in read(2)
+  Duration reader_splitting{};  // finding record ends
+  Duration reader_waiting{};    // for a free buffer: the workers are slower than the reader
+  Duration worker_encoding{};   // preparing bytes for the server
+  Duration worker_sending{};    // waiting for the server to take bytes, to answer, to commit
+  Duration worker_waiting{};    // for a batch: the reader is slower than the workers
+};
+
+struct LoadSummary {
+  std::string table{};     // as a person would write it: schema.table; empty: the run did not get that far
+  bool truncated = false;  // TRUNCATE was committed before the first row
+  std::string run_id;      // also in application_name of every connection
+  std::vector<std::string> sources;
+  unsigned jobs = 0;
+  std::size_t batch_bytes = 0;
+  std::string kernel;  // scan kernel in use
+  std::string wire;    // --wire: auto, binary or csv
+  WireTotals wire_totals{};
+  std::string server_version;
+  std::chrono::nanoseconds elapsed{};
+  TimeShares shares{};
+  LedgerTotals totals{};
+  std::optional<Error> error{};
+  bool complete = false;     // the whole input was read and has its endings
+  bool interrupted = false;  // the user\'s request to stop ended it, before any error did
+  int interrupted_by = 0;    // SIGINT, SIGTERM or 0; 0 too when the load was complete all the same
+  std::vector<std::string>
+      notices{};  // said before the first row; what single inputs had to say is on stderr only
+};
+
+// In this order: counts that do not add up (also records left behind without an error) or Error::kind
+// accounting, an interruption, an error, ok. Skipped batches were asked for: ok.
+[[nodiscard]] ExitCode exit_code(const LoadSummary& summary);
+
+// Several lines for stderr: what is loaded, what was left out and, after a failure, what a second run would
+// do (the error itself is said by its own message). `verbose` adds times in seconds, batches and the setting.
+// No trailing newline.
+[[nodiscard]] std::string summary_text(const LoadSummary& summary, bool verbose);
+
+// "COPY 1000": PostgreSQL's own command tag, the last line of stdout.
+[[nodiscard]] std::string command_tag(const LoadSummary& summary);
+
+// One JSON object over several lines, no trailing newline; field names are those of the structs (durations
+// end in _seconds), stable, documented in README. Bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string summary_json(const LoadSummary& summary);
+
+}  // namespace hypercopy

@@ -1,0 +1,320 @@
+#include "hypercopy/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "human_units.hpp"
+
+namespace hypercopy {
+namespace {
+
+using Duration = TimeShares::Duration;
+using Json = nlohmann::ordered_json;
+
+bool nothing_left_behind(const LedgerTotals& totals) {
+  return totals.failed.records == 0 && totals.unknown.records == 0 && totals.dropped.records == 0;
+}
+
+// A run without error and without interruption must have loaded or skipped every record.
+bool adds_up(const LoadSummary& summary) {
+  const bool explained = summary.error.has_value() || summary.interrupted_by != 0;
+  return summary.totals.balanced() && (explained || nothing_left_behind(summary.totals));
+}
+
+std::string batches_of(const Counts& counts) {
+  return fmt::format("{} ({})", counted(counts.batches, "batch", "batches"),
+                     counted(counts.records, "record"));
+}
+
+long percent(Duration part, Duration whole) {
+  if (whole.count() <= 0) {
+    return 0;
+  }
+  return std::lround(100.0 * seconds(part) / seconds(whole));
+}
+
+Duration reader_time(const TimeShares& shares) {
+  return shares.reader_reading + shares.reader_splitting + shares.reader_waiting;
+}
+
+Duration worker_time(const TimeShares& shares) {
+  return shares.worker_encoding + shares.worker_sending + shares.worker_waiting;
+}
+
+// What the run was waiting for, and what to try next.
+struct Verdict {
+  std::string_view limit;
+  std::string_view next;
+};
+
+constexpr Verdict kServerOneWorker{"the server was the limit", "try more workers (-j)"};
+constexpr Verdict kServer{"the server was the limit", "more workers (-j) only help while it has idle cores"};
+constexpr Verdict kPreparing{"preparing the data was the limit",
+                             "more workers (-j) help while this machine has idle cores"};
+constexpr Verdict kReading{"the input was the limit",
+                           "a faster disk or pipe helps, more workers (-j) do not"};
+constexpr Verdict kSplitting{"finding the records was the limit",
+                             "a faster core helps, more workers (-j) do not"};
+constexpr Verdict kConnecting{"starting up was the limit", "the input is small, there is nothing to tune"};
+
+Verdict verdict(const TimeShares& shares, unsigned jobs) {
+  if (shares.worker_sending >= std::max(shares.worker_encoding, shares.worker_waiting)) {
+    return jobs == 1 ? kServerOneWorker : kServer;
+  }
+  if (shares.worker_encoding >= shares.worker_waiting) {
+    return kPreparing;
+  }
+  if (shares.reader_waiting >= std::max(shares.reader_reading, shares.reader_splitting)) {
+    return kConnecting;
+  }
+  return shares.reader_reading >= shares.reader_splitting ? kReading : kSplitting;
+}
+
+std::string loaded_line(const LoadSummary& summary) {
+  const LedgerTotals& totals = summary.totals;
+  const double rows_per_second = per_second(totals.rows_loaded, summary.elapsed);
+  return fmt::format("loaded {} ({}) into {} in {}: {}, {} rows/s, {}", counted(totals.rows_loaded, "row"),
+                     human_bytes(totals.committed.bytes), summary.table, human_time(summary.elapsed),
+                     human_byte_rate(per_second(totals.committed.bytes, summary.elapsed)),
+                     grouped(static_cast<std::uint64_t>(std::llround(rows_per_second))),
+                     counted(summary.jobs, "worker"));
+}
+
+std::string time_lines(const LoadSummary& summary) {
+  const TimeShares& shares = summary.shares;
+  const Duration reader = reader_time(shares);
+  const Duration workers = worker_time(shares);
+  if (reader.count() <= 0 || workers.count() <= 0) {
+    return {};
+  }
+  const Verdict said = verdict(shares, summary.jobs);
+  return fmt::format(
+      "\ntime: reader {} % reading, {} % splitting, {} % waiting for workers"
+      "\ntime: workers {} % preparing, {} % server, {} % waiting for input"
+      "\n{}: {}",
+      percent(shares.reader_reading, reader), percent(shares.reader_splitting, reader),
+      percent(shares.reader_waiting, reader), percent(shares.worker_encoding, workers),
+      percent(shares.worker_sending, workers), percent(shares.worker_waiting, workers), said.limit,
+      said.next);
+}
+
+std::string_view signal_name(int signal) {
+  switch (signal) {
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    default:
+      return "a signal";
+  }
+}
+
+std::string stopped_line(const LoadSummary& summary) {
+  const LedgerTotals& totals = summary.totals;
+  const bool nothing = totals.committed.records == 0;
+  const bool doubt = totals.unknown.records > 0;
+  std::string how = nothing ? "not loaded" : "only partly loaded";
+  if (summary.interrupted_by != 0) {
+    how = fmt::format("interrupted by {}", signal_name(summary.interrupted_by));
+  }
+  if (summary.table.empty()) {
+    return fmt::format("{} after {}: no row was sent", how, human_time(summary.elapsed));
+  }
+  if (nothing) {
+    const std::string where = summary.table.empty() ? "" : fmt::format(" in {}", summary.table);
+    return fmt::format("{} after {}: no row is {}committed{}", how, human_time(summary.elapsed),
+                       doubt ? "known to be " : "", where);
+  }
+  return fmt::format("{} after {}: {} ({}) {} committed in {}\nthe rest was rolled back or not sent{}", how,
+                     human_time(summary.elapsed), counted(totals.rows_loaded, "row"),
+                     human_bytes(totals.committed.bytes), totals.rows_loaded == 1 ? "is" : "are",
+                     summary.table, doubt ? ", or is unknown" : "");
+}
+
+// What a person must know before running the same command again.
+std::string rerun_lines(const LoadSummary& summary) {
+  const LedgerTotals& totals = summary.totals;
+  std::string text;
+  if (totals.unknown.records > 0) {
+    text += fmt::format(
+        "\nunknown: {}: the connection was lost before COMMIT was answered"
+        "\nunknown batches are in the table whole or not at all: count its rows before loading them again",
+        batches_of(totals.unknown));
+  }
+  if (totals.rows_loaded > 0) {
+    text +=
+        "\nloading the same input again would double the committed rows:"
+        "\nuse --truncate if the table holds nothing else, or delete them first";
+  } else if (summary.truncated) {
+    text += "\nthe table was emptied by --truncate before";
+  } else if (totals.unknown.records == 0) {
+    text += "\nnothing has to be undone before the next run";
+  }
+  return text;
+}
+
+std::string left_out_lines(const LedgerTotals& totals) {
+  std::string text;
+  if (totals.skipped.records > 0) {
+    text += fmt::format("\nwarning: {} {} refused by the server and skipped as asked: not in the table",
+                        batches_of(totals.skipped), totals.skipped.batches == 1 ? "was" : "were");
+  }
+  if (totals.rows_suppressed > 0) {
+    text +=
+        fmt::format("\n{} {} left out by the server (a trigger or WHERE)",
+                    counted(totals.rows_suppressed, "record"), totals.rows_suppressed == 1 ? "was" : "were");
+  }
+  return text;
+}
+
+std::string accounting_line(const LedgerTotals& totals) {
+  return fmt::format(
+      "\nthe counts do not add up, which is a defect in hypercopy; do not trust this load: "
+      "{} records split; {} committed, {} skipped, {} failed, {} unknown, {} dropped; {} rows loaded, {} "
+      "suppressed",
+      totals.split.records, totals.committed.records, totals.skipped.records, totals.failed.records,
+      totals.unknown.records, totals.dropped.records, totals.rows_loaded, totals.rows_suppressed);
+}
+
+std::string verbose_lines(const LoadSummary& summary) {
+  const TimeShares& shares = summary.shares;
+  const LedgerTotals& totals = summary.totals;
+  return fmt::format(
+      "\nreader: {:.2f} s reading, {:.2f} s splitting, {:.2f} s waiting for workers"
+      "\nworkers, summed: {:.2f} s preparing, {:.2f} s server, {:.2f} s waiting for input"
+      "\nbatches of up to {}: {} split, {} committed, {} skipped, {} failed, {} unknown, {} not sent"
+      "\nserver {}, wire {} ({} batches as COPY BINARY, {} given up), scan kernel {}, run {}",
+      seconds(shares.reader_reading), seconds(shares.reader_splitting), seconds(shares.reader_waiting),
+      seconds(shares.worker_encoding), seconds(shares.worker_sending), seconds(shares.worker_waiting),
+      human_bytes(summary.batch_bytes), totals.split.batches, totals.committed.batches,
+      totals.skipped.batches, totals.failed.batches, totals.unknown.batches, totals.dropped.batches,
+      summary.server_version, summary.wire, summary.wire_totals.encoded, summary.wire_totals.given_up,
+      summary.kernel, summary.run_id);
+}
+
+Json to_json(const Counts& counts) {
+  return {{"batches", counts.batches}, {"records", counts.records}, {"bytes", counts.bytes}};
+}
+
+Json to_json(const LedgerTotals& totals) {
+  return {{"split", to_json(totals.split)},     {"committed", to_json(totals.committed)},
+          {"skipped", to_json(totals.skipped)}, {"failed", to_json(totals.failed)},
+          {"unknown", to_json(totals.unknown)}, {"dropped", to_json(totals.dropped)},
+          {"rows_loaded", totals.rows_loaded},  {"rows_suppressed", totals.rows_suppressed},
+          {"balanced", totals.balanced()}};
+}
+
+Json to_json(const TimeShares& shares) {
+  return {{"reader_reading_seconds", seconds(shares.reader_reading)},
+          {"reader_splitting_seconds", seconds(shares.reader_splitting)},
+          {"reader_waiting_seconds", seconds(shares.reader_waiting)},
+          {"worker_encoding_seconds", seconds(shares.worker_encoding)},
+          {"worker_sending_seconds", seconds(shares.worker_sending)},
+          {"worker_waiting_seconds", seconds(shares.worker_waiting)}};
+}
+
+Json to_json(const std::optional<Location>& location) {
+  if (!location) {
+    return nullptr;
+  }
+  return {{"source", location->source},
+          {"byte", location->at.byte},
+          {"line", location->at.line},
+          {"record", location->at.record}};
+}
+
+Json to_json(const std::optional<Error>& error) {
+  if (!error) {
+    return nullptr;
+  }
+  return {{"kind", to_string(error->kind)},
+          {"message", error->message},
+          {"sqlstate", error->sqlstate},
+          {"detail", error->detail},
+          {"hint", error->hint},
+          {"context", error->context},
+          {"column", error->column},
+          {"location", to_json(error->location)}};
+}
+
+}  // namespace
+
+ExitCode exit_code(const LoadSummary& summary) {
+  if (!adds_up(summary)) {
+    return ExitCode::accounting;
+  }
+  if (summary.error && summary.error->kind == ErrorKind::accounting) {
+    return ExitCode::accounting;
+  }
+  if (summary.interrupted_by != 0) {
+    return summary.interrupted_by == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
+  }
+  if (!summary.error) {
+    return ExitCode::ok;
+  }
+  switch (summary.error->kind) {
+    case ErrorKind::usage:
+      return ExitCode::usage;
+    case ErrorKind::interrupted:
+      return ExitCode::interrupted;
+    default:
+      return ExitCode::failed;
+  }
+}
+
+std::string summary_text(const LoadSummary& summary, bool verbose) {
+  const bool stopped = summary.error.has_value() || summary.interrupted_by != 0;
+  std::string text = stopped ? stopped_line(summary) : loaded_line(summary);
+  text += left_out_lines(summary.totals);
+  if (stopped) {
+    text += rerun_lines(summary);
+  } else {
+    text += time_lines(summary);
+  }
+  if (verbose) {
+    text += verbose_lines(summary);
+  }
+  if (!adds_up(summary)) {
+    text += accounting_line(summary.totals);
+  }
+  return text;
+}
+
+std::string command_tag(const LoadSummary& summary) {
+  return fmt::format("COPY {}", summary.totals.rows_loaded);
+}
+
+std::string summary_json(const LoadSummary& summary) {
+  const LedgerTotals& totals = summary.totals;
+  const Json json = {
+      {"table", summary.table},
+      {"truncated", summary.truncated},
+      {"run_id", summary.run_id},
+      {"exit_code", static_cast<int>(exit_code(summary))},
+      {"sources", summary.sources},
+      {"jobs", summary.jobs},
+      {"batch_bytes", summary.batch_bytes},
+      {"kernel", summary.kernel},
+      {"wire", summary.wire},
+      {"batches_binary", summary.wire_totals.encoded},
+      {"batches_given_up", summary.wire_totals.given_up},
+      {"server_version", summary.server_version},
+      {"elapsed_seconds", seconds(summary.elapsed)},
+      {"bytes_per_second", per_second(totals.committed.bytes, summary.elapsed)},
+      {"rows_per_second", per_second(totals.rows_loaded, summary.elapsed)},
+      {"shares", to_json(summary.shares)},
+      {"totals", to_json(totals)},
+      {"error", to_json(summary.error)},
+      {"interrupted_by", summary.interrupted_by},
+      {"notices", summary.notices},
+  };
+  // File names and the server's text may be in any encoding; a report that cannot be written helps nobody.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace hypercopy
