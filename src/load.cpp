@@ -1,0 +1,251 @@
+#include "hypercopy/load.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "hypercopy/copy_stream.hpp"
+#include "hypercopy/pipeline.hpp"
+#include "hypercopy/sql_identifier.hpp"
+#include "load_plan.hpp"
+
+namespace hypercopy {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kDefaultReportingPeriod{10'000};
+
+// std::thread::hardware_concurrency() counts the machine's cores, not those that taskset or a container
+// leave.
+unsigned usable_cores() {
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return std::thread::hardware_concurrency();
+  return static_cast<unsigned>(CPU_COUNT(&cores));
+}
+
+// Short enough for application_name, long enough to tell runs apart.
+std::string make_run_id() {
+  std::random_device entropy;
+  return fmt::format("{:08x}", entropy());
+}
+
+std::string application_name(const std::string& run_id, unsigned worker) {
+  return fmt::format("hypercopy load {} worker {}", run_id, worker);
+}
+
+// What the server says besides results, each text once: with N workers and many batches it repeats itself.
+class ServerNotices {
+ public:
+  explicit ServerNotices(Console& console) : console_(console) {}
+
+  void operator()(std::string_view severity, std::string_view message) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (seen_.size() >= kMostTexts || !seen_.insert(std::string(message)).second) return;
+    }
+    const bool warning = severity == "WARNING";
+    console_.log(warning ? LogLevel::warning : LogLevel::verbose,
+                 fmt::format("server: {}: {}", severity, message));
+  }
+
+ private:
+  static constexpr std::size_t kMostTexts = 100;
+  Console& console_;
+  std::mutex mutex_;
+  std::set<std::string> seen_;  // protected by mutex_
+};
+
+// An empty COPY, rolled back: whether this user may load into these columns at all.
+Status try_copy(const std::string& copy_sql, Connection& connection) {
+  HYPERCOPY_TRY(connection.start_copy("BEGIN; " + copy_sql));
+  HYPERCOPY_TRY(connection.end_copy());
+  HYPERCOPY_TRY(connection.execute("ROLLBACK"));
+  return {};
+}
+
+// TRUNCATE only when the inputs, the table and the columns were found to fit, and COPY is allowed: a load that can only
+// fail must not leave an empty table. In a single transaction it is part of it.
+Status prepare_target(const LoadPlan& plan, const std::string& copy_sql, Connection& connection) {
+  if (!plan.options.truncate) return {};
+  if (plan.single_transaction) {
+    HYPERCOPY_TRY(connection.execute("BEGIN"));
+  } else {
+    HYPERCOPY_TRY(try_copy(copy_sql, connection));
+  }
+  HYPERCOPY_TRY(
+      connection.execute(fmt::format("TRUNCATE {}.{}", connection.quote_identifier(plan.table.schema),
+                                     connection.quote_identifier(plan.table.name))));
+  return {};
+}
+
+PipelineOptions pipeline_options(const LoadPlan& plan) {
+  const LoadOptions& options = plan.options;
+  const bool utf8 = plan.session.server_encoding == "UTF8" && plan.session.client_encoding == "UTF8";
+  return PipelineOptions{
+      .jobs = plan.jobs,
+      .batch_bytes = plan.batch_bytes,
+      .batch_records = options.batch_records == 0 ? UINT64_MAX : options.batch_records,
+      .limit_records = options.limit_records == 0 ? UINT64_MAX : options.limit_records,
+      .inputs = plan.files.size(),
+      .policy = {.relation = plan.table.name,
+                 .may_suppress_rows = plan.table.may_suppress_rows || !options.where.empty(),
+                 .single_transaction = plan.single_transaction,
+                 .skip_failed_batches = options.skip_failed_batches,
+                 .windows_1252_fallback = options.windows_1252_fallback && utf8},
+      .wire = plan.wire,
+      .kernel = plan.kernel};
+}
+
+// Draws the progress for as long as the pipeline asks it to.
+class ProgressWatch final : public PipelineWatch {
+ public:
+  ProgressWatch(ProgressReporter& reporter, std::optional<std::uint64_t> bytes_total)
+      : reporter_(reporter), bytes_total_(bytes_total), started_(Clock::now()) {}
+
+  std::chrono::milliseconds interval() const override { return reporter_.interval(); }
+  void tick(const LedgerTotals& totals) override { reporter_.update(state(totals)); }
+  void end(const LedgerTotals& totals) override { reporter_.finish(state(totals)); }
+  // Bytes in front of an input's records, which no batch will have; from any thread.
+  void passed_over(std::uint64_t bytes) { bytes_in_front_ += bytes; }
+
+ private:
+  [[nodiscard]] ProgressState state(const LedgerTotals& totals) const {
+    return ProgressState{
+        .bytes_done =
+            bytes_in_front_ + std::max(totals.committed.bytes + totals.skipped.bytes, totals.bytes_sent),
+        .bytes_total = bytes_total_,
+        .rows_loaded = totals.rows_loaded,
+        .records_skipped = totals.skipped.records,
+        .records_total = totals.split.records,
+        .elapsed = Clock::now() - started_};
+  }
+
+  ProgressReporter& reporter_;
+  std::optional<std::uint64_t> bytes_total_;
+  std::atomic<std::uint64_t> bytes_in_front_{0};
+  Clock::time_point started_;
+};
+
+// The header of standard input or a FIFO cannot be read ahead of the run. Where it decides whether the
+// columns fit, TRUNCATE waits for it; in a single transaction it is rolled back if they do not.
+bool truncates_behind_header(const LoadPlan& plan) {
+  const std::string& first = plan.files.front();
+  return plan.options.truncate && !plan.single_transaction && plan.options.header == Header::match &&
+         (first == "-" || is_fifo(first));
+}
+
+void say_at_start(const LoadPlan& plan, const LoadOptions& options, Console& console) {
+  for (const auto& notice : plan.notices) console.log(LogLevel::info, notice);
+  console.log(LogLevel::verbose,
+              fmt::format("{} {}.{} on PostgreSQL {}, client_encoding {}, {} kernel, batches of {} bytes",
+                          to_string(plan.table.kind), plan.table.schema, plan.table.name, plan.server_version,
+                          plan.session.client_encoding, to_string(plan.kernel), plan.batch_bytes));
+  if (options.jobs == 0 && !plan.single_transaction) {
+    console.log(LogLevel::info, fmt::format("using {} worker{} (one per core, at most 8; -j sets it)",
+                                            plan.jobs, plan.jobs == 1 ? "" : "s"));
+  }
+}
+
+void plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {
+  summary.table = display_qualified(options.table.schema, options.table.name);
+  ServerNotices notices(environment.console);
+  Connector connector(options.connection, environment.cancellation, std::ref(notices),
+                      environment.password_prompt);
+  auto planned = make_plan(options, connector, application_name(summary.run_id, 1), environment.cancellation);
+  if (!planned) {
+    summary.error = std::move(planned).error();
+    return;
+  }
+  const LoadPlan& plan = planned->plan;
+  summary.table = display_qualified(plan.table.schema, plan.table.name);
+  summary.sources = plan.files;
+  summary.jobs = plan.jobs;
+  summary.batch_bytes = plan.batch_bytes;
+  summary.kernel = to_string(plan.kernel);
+  summary.wire = to_string(plan.wire);
+  summary.server_version = plan.server_version;
+  summary.notices = plan.notices;
+  say_at_start(plan, options, environment.console);
+
+  const bool truncate_late = truncates_behind_header(plan);
+  if (auto prepared =
+          truncate_late ? Status{} : prepare_target(plan, plan.first_copy_sql, planned->connection);
+      !prepared) {
+    summary.error = std::move(prepared).error();
+    return;
+  }
+  const bool commits_truncate = options.truncate && !plan.single_transaction;
+  summary.truncated = commits_truncate && !truncate_late;
+  auto created_stop = Cancellation::create();
+  if (!created_stop) {
+    summary.error = std::move(created_stop).error();
+    return;
+  }
+  const std::unique_ptr<Cancellation> run_stop = std::move(*created_stop);
+  // The connection that made the plan is the first worker's, unless the reader's thread needs it for
+  // TRUNCATE.
+  std::optional<Connection> first(std::move(planned->connection));
+  const StreamOpener open_stream = [&](unsigned worker) -> Result<std::unique_ptr<CopyStream>> {
+    if (worker == 1 && !truncate_late) {
+      return std::make_unique<PgCopyStream>(*std::exchange(first, std::nullopt));
+    }
+    HYPERCOPY_ASSIGN(Connection connection,
+                     connector.connect(application_name(summary.run_id, worker), *run_stop));
+    HYPERCOPY_TRY(pin_session(connection, plan.session));
+    return std::make_unique<PgCopyStream>(std::move(connection));
+  };
+  const auto period =
+      options.reporting_period.count() > 0 ? options.reporting_period : kDefaultReportingPeriod;
+  ProgressReporter reporter(environment.console, environment.progress, period);
+  ProgressWatch watch(reporter, plan.bytes_total);
+  const InputOpener open = [&](std::size_t index, const BatchLimits& limits, BatchPool& pool,
+                               TimeShares& shares) -> Result<OpenedInput> {
+    HYPERCOPY_ASSIGN(OpenedInput input, open_input(plan, plan.files[index], limits, pool, shares, *run_stop));
+    watch.passed_over(input.reader->first_byte());
+    if (index == 0 && truncate_late) {
+      HYPERCOPY_TRY(prepare_target(plan, input.file->copy_sql, *first));
+      summary.truncated = commits_truncate;
+      first.reset();
+    }
+    return input;
+  };
+  PipelineOutcome outcome = run_pipeline(pipeline_options(plan), open, open_stream, environment.console,
+                                         environment.cancellation, *run_stop, watch);
+  summary.totals = outcome.totals;
+  summary.error = std::move(outcome.error);
+  summary.shares = outcome.shares;
+  summary.complete = outcome.complete;
+  summary.interrupted = outcome.interrupted && !outcome.complete;
+  summary.wire_totals = outcome.wire;
+}
+
+}  // namespace
+
+unsigned default_jobs() {
+  constexpr unsigned kMost = 8;
+  return std::clamp(usable_cores(), 1U, kMost);
+}
+
+LoadSummary run_load(const LoadOptions& options, const LoadEnvironment& environment) {
+  LoadSummary summary;
+  summary.run_id = make_run_id();
+  const auto started = Clock::now();
+  try {
+    plan_and_run(options, environment, summary);
+  } catch (const std::exception& exception) {
+    summary.error = Error{.kind = ErrorKind::internal, .message = exception.what()};
+  }
+  summary.elapsed = Clock::now() - started;
+  return summary;
+}
+
+}  // namespace hypercopy

@@ -1,0 +1,310 @@
+#include "load_cli.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include "hypercopy/batch.hpp"
+#include "hypercopy/column_mapping.hpp"
+#include "hypercopy/version.hpp"
+
+namespace hypercopy {
+
+namespace {
+
+constexpr const char* kLoadExamples = R"(Examples:
+  A backup made by \COPY conditions TO data.csv CSV:
+    hypercopy load -d mydb -t conditions data.csv
+  The same from a compressed backup with a header, four workers:
+    zcat data.csv.gz | hypercopy load -d mydb -t conditions --header -j 4 -
+  Many files, columns by name, into an empty table:
+    hypercopy load -d postgresql://user@host/mydb -t metrics.cpu --truncate --header 'dump/*.csv'
+
+Exit codes: 0 loaded, 1 failed, 2 wrong command line, 4 counts do not add up, 130/143 interrupted.
+A COPY tag (COPY <rows>) is the last line of standard output.)";
+
+// Option texts as typed; turned into LoadOptions when all are known.
+struct LoadWords {
+  LoadOptions options;
+  std::string table;
+  std::string format = "csv";
+  std::string wire = "auto";
+  std::string delimiter;
+  std::string quote;
+  std::string escape;
+  std::optional<std::string> null_marker;
+  std::string force_null;
+  std::string force_not_null;
+  std::string columns;
+  std::string column_map;
+  bool header = false;
+  bool skip_header = false;
+  bool no_password = false;
+  bool ask_password = false;
+  double reporting_seconds = 0;
+};
+
+const std::map<std::string, ProgressStyle> kProgressStyles{{"auto", ProgressStyle::automatic},
+                                                           {"bar", ProgressStyle::bar},
+                                                           {"plain", ProgressStyle::plain},
+                                                           {"json", ProgressStyle::json},
+                                                           {"none", ProgressStyle::none}};
+
+// CLI11 reads "-4MB" as a very large number.
+std::string refuse_minus(const std::string& word) {
+  return word.starts_with('-') ? "a size is not negative" : std::string();
+}
+
+void add_connection_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup =
+      "Connection (what is missing comes from PG* variables, service file and .pgpass)";
+  ConnectionOptions& connection = words.options.connection;
+  app.add_option("-d,--dbname", connection.dbname, "database name, connection string or URI")->group(kGroup);
+  app.add_option("-h,--host", connection.host, "server host or socket directory")->group(kGroup);
+  app.add_option("-p,--port", connection.port, "server port")->group(kGroup);
+  app.add_option("-U,--username", connection.user, "user name")->group(kGroup);
+  app.add_flag("-w,--no-password", words.no_password, "never ask for a password")->group(kGroup);
+  app.add_flag("-W,--password", words.ask_password, "ask for a password at once")->group(kGroup);
+}
+
+void add_input_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Input";
+  app.add_option("--format", words.format, "csv or text, as for COPY (default csv)")
+      ->check(CLI::IsMember({"csv", "text"}))
+      ->type_name("FORMAT")
+      ->group(kGroup);
+  app.add_option("--delimiter", words.delimiter, "one byte; \\t and \\xHH are understood (default , or tab)")
+      ->type_name("BYTE")
+      ->group(kGroup);
+  app.add_option("--quote", words.quote, "one byte (default \")")->type_name("BYTE")->group(kGroup);
+  app.add_option("--escape", words.escape, "one byte (default: the quote)")->type_name("BYTE")->group(kGroup);
+  app.add_option("--null", words.null_marker, "the spelling of NULL (default: empty, unquoted; text: \\N)")
+      ->group(kGroup);
+  app.add_option("--force-null", words.force_null, "columns in which a quoted NULL spelling is NULL too")
+      ->type_name("A,B")
+      ->group(kGroup);
+  app.add_option("--force-not-null", words.force_not_null, "columns in which the NULL spelling is a value")
+      ->type_name("A,B")
+      ->group(kGroup);
+  app.add_option("--encoding", words.options.encoding, "the input's encoding (default: client_encoding)")
+      ->group(kGroup);
+  app.add_option("--skip-lines", words.options.skip_lines,
+                 "physical lines to leave out at the start of each file")
+      ->check(CLI::NonNegativeNumber)  // else CLI11 takes -1 for the greatest number
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--limit", words.options.limit_records, "load at most N records")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_flag("--keep-bom", words.options.keep_bom, "a UTF-8 byte order mark is data, as it is for COPY")
+      ->group(kGroup);
+}
+
+void add_column_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Columns (those that the input lacks take their defaults)";
+  app.add_flag("--header", words.header, "the first record of each file names its columns")->group(kGroup);
+  app.add_flag("--skip-header", words.skip_header, "the first record of each file is left out")
+      ->group(kGroup);
+  app.add_option("--columns", words.columns, "the table's columns in the order of the fields")
+      ->type_name("A,B")
+      ->group(kGroup);
+  app.add_option("--column-map", words.column_map, "header names to columns: csv:db,... or a JSON object")
+      ->type_name("MAP")
+      ->group(kGroup);
+}
+
+void add_load_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Loading";
+  app.add_option("-t,--table", words.table, "the table to load into")
+      ->type_name("[SCHEMA.]TABLE")
+      ->required()
+      ->group(kGroup);
+  app.add_option("-j,--jobs", words.options.jobs,
+                 "workers, each with a connection (default: one per core, at most 8)")
+      ->check(CLI::Range(1U, kMaxJobs))
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option("--batch-bytes", words.options.batch_bytes,
+                 "most bytes of a transaction (default 4MB); 512KB, 4MB, 1GB")
+      ->check(CLI::Validator(refuse_minus, ""))
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->group(kGroup);
+  app.add_option("--batch-rows", words.options.batch_records,
+                 "most records of a transaction (default: bytes decide)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->group(kGroup);
+  app.add_option(
+         "--wire", words.wire,
+         "auto: what can be encoded exactly as COPY BINARY, the rest as CSV; binary: nothing else; csv")
+      ->check(CLI::IsMember({"auto", "binary", "csv"}))
+      ->option_text("WIRE")
+      ->group(kGroup);
+  app.add_flag("--truncate", words.options.truncate,
+               "empty the table first, when the input and columns were found to fit")
+      ->group(kGroup);
+  app.add_flag("--single-transaction,-1", words.options.single_transaction,
+               "all or nothing: one worker, one transaction")
+      ->group(kGroup);
+}
+
+void add_output_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Output";
+  app.add_option("--progress", words.options.progress,
+                 "auto, bar, plain, json or none, on stderr (default auto)")
+      ->transform(CLI::CheckedTransformer(kProgressStyles, CLI::ignore_case))
+      ->option_text("STYLE")
+      ->group(kGroup);
+  app.add_option("--reporting-period", words.reporting_seconds, "seconds between progress lines (default 10)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("SECONDS")
+      ->group(kGroup);
+  app.add_option("--report", words.options.report_file, "write the result as JSON to this file")
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_flag("-v,--verbose", words.options.verbose, "say more")->group(kGroup);
+}
+
+Status read_dialect(const LoadWords& words, Dialect& dialect) {
+  dialect = default_dialect(words.format == "text" ? Format::text : Format::csv);
+  if (!words.delimiter.empty()) {
+    HYPERCOPY_ASSIGN(dialect.delimiter, parse_single_byte("--delimiter", words.delimiter));
+  }
+  if (dialect.format == Format::text && (!words.quote.empty() || !words.escape.empty())) {
+    return fail(ErrorKind::usage, "--quote and --escape are for --format csv only");
+  }
+  if (!words.quote.empty()) {
+    HYPERCOPY_ASSIGN(dialect.quote, parse_single_byte("--quote", words.quote));
+    dialect.escape = dialect.quote;
+  }
+  if (!words.escape.empty()) {
+    HYPERCOPY_ASSIGN(dialect.escape, parse_single_byte("--escape", words.escape));
+  }
+  if (words.null_marker) dialect.null_marker = *words.null_marker;
+  if (!words.force_null.empty()) {
+    HYPERCOPY_ASSIGN(dialect.force_null, parse_column_list(words.force_null));
+  }
+  if (!words.force_not_null.empty()) {
+    HYPERCOPY_ASSIGN(dialect.force_not_null, parse_column_list(words.force_not_null));
+  }
+  return validate(dialect);
+}
+
+Status read_columns(const LoadWords& words, LoadOptions& options) {
+  if (words.header && words.skip_header) {
+    return fail(
+        ErrorKind::usage,
+        "--header and --skip-header exclude each other: the first record either names columns or not");
+  }
+  if (words.skip_header) options.header = Header::skip;
+  if (words.header) options.header = Header::match;
+  if (!words.columns.empty()) {
+    HYPERCOPY_ASSIGN(options.columns, parse_column_list(words.columns));
+  }
+  if (words.column_map.empty()) return {};
+  if (words.skip_header)
+    return fail(ErrorKind::usage, "--column-map needs the header that --skip-header leaves out");
+  HYPERCOPY_ASSIGN(options.column_map, parse_column_map(words.column_map));
+  options.header = Header::match;
+  return {};
+}
+
+Result<LoadOptions> finish(LoadWords& words) {
+  LoadOptions& options = words.options;
+  HYPERCOPY_ASSIGN(options.table, parse_table_name(words.table));
+  HYPERCOPY_TRY(read_dialect(words, options.dialect));
+  HYPERCOPY_TRY(read_columns(words, options));
+  if (words.wire != "auto") options.wire = words.wire == "csv" ? Wire::csv : Wire::binary;
+  using Password = ConnectionOptions::Password;
+  if (words.no_password) options.connection.password = Password::never;
+  if (words.ask_password) options.connection.password = Password::always;
+  options.reporting_period =
+      std::chrono::milliseconds(static_cast<std::int64_t>(words.reporting_seconds * 1000));
+  HYPERCOPY_TRY(validate(options));
+  return options;
+}
+
+void describe_load(CLI::App& app, LoadWords& words) {
+  app.set_help_flag("-?,--help", "show this help");
+  app.option_defaults()->take_last();
+  app.add_option("FILE", words.options.files,
+                 "CSV files or patterns ('dump/*.csv'); none or -: standard input")
+      ->take_all()
+      ->type_name("");
+  add_connection_options(app, words);
+  add_load_options(app, words);
+  add_input_options(app, words);
+  add_column_options(app, words);
+  add_output_options(app, words);
+  app.footer(kLoadExamples);
+}
+
+void describe_generate(CLI::App& app, GenerateCommand& command) {
+  app.set_help_flag("-?,--help", "show this help");
+  app.require_subcommand(1);
+  CLI::App& cpu =
+      *app.add_subcommand("cpu", "TSBS DevOps cpu-only rows: time, tags_id, hostname, ten usage_* floats");
+  cpu.set_help_flag("-?,--help", "show this help");
+  cpu.option_defaults()->take_last();
+  cpu.add_option("--rows", command.cpu.rows, "how many rows")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  cpu.add_option("--seed", command.cpu.seed, "the same seed gives the same bytes")->capture_default_str();
+  cpu.add_option("--hosts", command.cpu.hosts, "rows per point in time")
+      ->check(CLI::Range(1U, 1U << 30U))
+      ->capture_default_str();
+  cpu.add_flag("--header", command.cpu.header, "begin with the column names");
+  cpu.add_option("-o,--output", command.output, "file to write (default: standard output)")
+      ->type_name("FILE");
+}
+
+CommandExit exit_of(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = app.exit(error, out, err);
+  return CommandExit{.code = code == 0 ? 0 : 2, .out = out.str(), .err = err.str()};
+}
+
+}  // namespace
+
+Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
+  CLI::App app("Parallel, exact bulk loader for PostgreSQL and TimescaleDB.", "hypercopy");
+  app.set_help_flag("-?,--help", "show this help");
+  app.set_version_flag("-V,--version", fmt::format("hypercopy {}", kVersion));
+  app.require_subcommand(1);
+  app.footer("hypercopy COMMAND --help tells more.");
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("hypercopy: {}\nhypercopy --help and hypercopy load --help list all options.\n",
+                       error.what());
+  });
+
+  LoadWords words;
+  GenerateCommand generate;
+  CLI::App& load = *app.add_subcommand("load", "load CSV or COPY text into a table or hypertable");
+  describe_load(load, words);
+  CLI::App& generator =
+      *app.add_subcommand("generate", "write seeded time-series data for tests and benchmarks");
+  describe_generate(generator, generate);
+
+  if (arguments.empty())
+    return CommandExit{.code = 2, .err = "hypercopy: name a subcommand\n\n" + app.help()};
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return exit_of(app, error);
+  }
+  if (generator.parsed()) return Command{generate};
+  auto options = finish(words);
+  if (!options) {
+    return CommandExit{.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(options.error()))};
+  }
+  return Command{LoadCommand{.options = std::move(*options)}};
+}
+
+}  // namespace hypercopy

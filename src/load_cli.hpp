@@ -1,0 +1,29 @@
+// The command line of `hypercopy`: PostgreSQL's client conventions (-d, -h, -p, -U, -w, -W, -j, -v, -V, -?).
+// Shape:   argv in, one of the commands or an early exit out.
+// Errors:  a wrong command line is CommandExit with code 2 and a message that names the option.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "command.hpp"
+#include "hypercopy/generate.hpp"
+#include "hypercopy/load_options.hpp"
+
+namespace hypercopy {
+
+struct LoadCommand {
+  LoadOptions options;
+};
+
+struct GenerateCommand {
+  CpuOptions cpu;
+  std::string output{};  // -o; empty or "-": standard output
+};
+
+using Command = std::variant<LoadCommand, GenerateCommand>;
+
+[[nodiscard]] Parsed<Command> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace hypercopy

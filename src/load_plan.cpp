@@ -1,0 +1,216 @@
+#include "load_plan.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace hypercopy {
+
+namespace {
+
+constexpr int kFirstVersionWithPlainMarker = 180000;
+constexpr int kOldestVersion = 130000;
+// Reading a prologue needs little; a record longer than this makes its buffer grow.
+constexpr std::size_t kProbeBytes = std::size_t{64} << 10;
+
+// Opens each regular file once, so that a missing one is found before the first row of another is sent, and
+// sums sizes.
+Result<std::optional<std::uint64_t>> total_size(const std::vector<std::string>& files,
+                                                const Cancellation& cancellation) {
+  std::optional<std::uint64_t> total = 0;
+  for (const auto& file : files) {
+    if (file != "-" &&
+        is_fifo(file)) {  // opening it would wait for its writer, and take it from the real reader
+      total.reset();
+      continue;
+    }
+    HYPERCOPY_ASSIGN(const auto source, open_source(file, cancellation));
+    total = total && source->size() ? std::optional(*total + *source->size()) : std::nullopt;
+  }
+  return total;
+}
+
+// Paths as they stand; "-" is made a path, for it names a file here.
+Result<std::vector<std::string>> literal_files(std::vector<std::string> files) {
+  if (files.empty())
+    files.emplace_back("-");
+  else
+    std::replace(files.begin(), files.end(), std::string("-"), std::string("./-"));
+  return files;
+}
+
+// A WHERE of the user's must be one expression and nothing behind it: the extended protocol takes one
+// statement only.
+Status check_where(Connection& connection, const TargetTable& table, const std::string& where) {
+  if (where.empty()) return {};
+  if (table.kind == TableKind::hypertable) {
+    return fail(
+        ErrorKind::usage,
+        "COPY ... WHERE is not used on a hypertable: after a DROP COLUMN TimescaleDB keeps the wrong rows",
+        "Filter the input before it is loaded.");
+  }
+  const std::string sql =
+      fmt::format("SELECT FROM {}.{} WHERE ({}\n) LIMIT 0", connection.quote_identifier(table.schema),
+                  connection.quote_identifier(table.name), where);
+  HYPERCOPY_TRY(connection.execute(sql, {}));
+  return {};
+}
+
+void note_differences_from_one_copy(LoadPlan& plan) {
+  const TargetTable& table = plan.table;
+  if (!table.self_references.empty() && !plan.single_transaction) {
+    plan.single_transaction = true;
+    plan.notices.push_back(
+        fmt::format("the foreign key {} refers to the table itself, so a record may need one of a later "
+                    "batch: everything is loaded "
+                    "by one worker in one transaction",
+                    fmt::join(table.self_references, ", ")));
+  }
+  if (plan.single_transaction) {
+    plan.jobs = 1;
+    plan.wire = Wire::csv;  // one COPY per input, so no batch of it could be given up
+  }
+  if (table.has_statement_triggers && !plan.single_transaction) {
+    plan.notices.emplace_back(
+        "the table has statement triggers: they fire once per batch, not once per load");
+  }
+}
+
+void note_sequences(LoadPlan& plan, const ColumnMapping& mapping) {
+  if (plan.jobs == 1) return;
+  for (const auto& column : plan.table.columns) {
+    const bool given =
+        std::find(mapping.columns.begin(), mapping.columns.end(), column.name) != mapping.columns.end();
+    if (!column.has_sequence_default || given) continue;
+    plan.notices.push_back(
+        fmt::format("column {} takes its values from a sequence: with {} workers they do not follow the "
+                    "order of the input (-j 1 does)",
+                    column.name, plan.jobs));
+  }
+}
+
+// A table with a column that has no encoder, or input in COPY text format, goes as it is.
+Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::string>& verbose_notices) {
+  EncodingDecision decision = make_encoding_plan(
+      plan.options.dialect, file.mapping, plan.table,
+      EncoderSettings{.utc = plan.session.time_zone_is_utc, .array_nulls = plan.session.array_nulls});
+  if (!decision.plan) {
+    if (plan.wire == Wire::binary) {
+      return fail(ErrorKind::usage, fmt::format("--wire binary is not possible: {}", decision.reason),
+                  "--wire auto sends such a table as CSV.");
+    }
+    verbose_notices.push_back(fmt::format("sent as CSV: {}", decision.reason));
+    return {};
+  }
+  file.encoding = std::move(decision.plan);
+  file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
+  return {};
+}
+
+Status check_server(const Connection& connection) {
+  if (connection.server_version() >= kOldestVersion) return {};
+  return fail(ErrorKind::usage, fmt::format("the server is PostgreSQL {}; hypercopy needs 13 or newer",
+                                            connection.parameter("server_version")));
+}
+
+// Headers of all regular files are matched now; pipes and a load without header have nothing to match early.
+Status check_headers(LoadPlan& plan, const Cancellation& cancellation) {
+  if (plan.options.header != Header::match) {
+    HYPERCOPY_ASSIGN(const ColumnMapping mapping, map_columns(plan.options, plan.table, std::nullopt));
+    note_sequences(plan, mapping);
+    plan.first_copy_sql = plan.statement->for_columns(mapping.columns);
+    return {};
+  }
+  BatchPool pool(1, kProbeBytes);
+  TimeShares unused;
+  bool noted = false;
+  for (const auto& file : plan.files) {
+    if (file == "-" || is_fifo(file)) continue;
+    HYPERCOPY_ASSIGN(const OpenedInput input,
+                     open_input(plan, file, BatchLimits{}, pool, unused, cancellation));
+    if (!noted) note_sequences(plan, input.file->mapping);
+    if (!noted) plan.first_copy_sql = input.file->copy_sql;
+    noted = true;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
+                              const std::string& application_name, const Cancellation& cancellation) {
+  HYPERCOPY_TRY(validate(options));
+  LoadPlan plan{.options = options};
+  HYPERCOPY_ASSIGN(plan.kernel, choose_kernel());
+  HYPERCOPY_ASSIGN(plan.files,
+                   options.literal_files ? literal_files(options.files) : expand_files(options.files));
+  HYPERCOPY_ASSIGN(plan.bytes_total, total_size(plan.files, cancellation));
+  plan.jobs = options.jobs == 0 ? default_jobs() : options.jobs;
+  plan.batch_bytes = options.batch_bytes == 0 ? kDefaultBatchBytes : options.batch_bytes;
+  plan.single_transaction = options.single_transaction;
+  plan.wire = options.wire;
+
+  HYPERCOPY_ASSIGN(Connection connection, connector.connect(application_name, cancellation));
+  HYPERCOPY_TRY(check_server(connection));
+  plan.server_version = connection.parameter("server_version");
+  HYPERCOPY_ASSIGN(plan.session, read_session(connection, options.encoding));
+  HYPERCOPY_TRY(pin_session(connection, plan.session));
+  HYPERCOPY_ASSIGN(plan.table, describe_table(connection, options.table));
+  HYPERCOPY_TRY(check_where(connection, plan.table, options.where));
+  plan.split = SplitOptions{.format = options.dialect.format,
+                            .quote = options.dialect.quote,
+                            .escape = options.dialect.escape,
+                            .before_v18 = connection.server_version() < kFirstVersionWithPlainMarker};
+  plan.statement.emplace(connection, plan.table, options.dialect, options.where);
+  note_differences_from_one_copy(plan);
+  if (plan.single_transaction && options.skip_failed_batches) {
+    return fail(ErrorKind::usage, "failed batches cannot be skipped in a single transaction",
+                "The table refers to itself, so it is loaded in one.");
+  }
+  HYPERCOPY_TRY(check_headers(plan, cancellation));
+  return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
+}
+
+Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path, const BatchLimits& limits,
+                               BatchPool& pool, TimeShares& shares, const Cancellation& cancellation) {
+  const LoadOptions& options = plan.options;
+  OpenedInput input;
+  HYPERCOPY_ASSIGN(auto source, open_source(path, cancellation));
+  const std::string name = source->name();
+  input.reader =
+      std::make_unique<BatchReader>(std::move(source), plan.split, plan.kernel, limits, pool, shares);
+  HYPERCOPY_ASSIGN(const Prologue prologue,
+                   input.reader->read_prologue({.keep_bom = options.keep_bom,
+                                                .skip_lines = options.skip_lines,
+                                                .has_header = options.header != Header::none}));
+  if (prologue.dropped_bom) {
+    input.notices.push_back(
+        fmt::format("{}: a UTF-8 byte order mark was dropped (--keep-bom keeps it)", name));
+  }
+  auto file = std::make_shared<InputFile>();
+  file->name = name;
+  file->dialect = options.dialect;
+  file->split = plan.split;
+  const bool match = options.header == Header::match;
+  if (match && !prologue.header) {
+    input.notices.push_back(fmt::format("{} is empty: it has no header and no records", name));
+  } else {
+    auto mapping = map_columns(options, plan.table,
+                               match ? std::optional<std::string_view>(*prologue.header) : std::nullopt);
+    if (!mapping) {
+      Error error = std::move(mapping).error();
+      if (match) error.message = fmt::format("the header of {}: {}", name, error.message);
+      return fail(std::move(error));
+    }
+    file->mapping = std::move(*mapping);
+  }
+  for (const auto& notice : file->mapping.notices)
+    input.notices.push_back(fmt::format("{}: {}", name, notice));
+  if (plan.wire != Wire::csv) HYPERCOPY_TRY(choose_encoding(plan, *file, input.details));
+  file->copy_sql = plan.statement->for_columns(file->mapping.columns);
+  input.file = std::move(file);
+  return input;
+}
+
+}  // namespace hypercopy

@@ -1,0 +1,54 @@
+// What is known before the first row is sent: the run's connection settings, target, inputs and statements.
+// Shape:   make_plan() connects once, checks options against server, table and files, and gives back the open
+//          connection, which becomes the first worker's.
+// Errors:  as the parts give them; nothing was written to the server.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hypercopy/batch_reader.hpp"
+#include "hypercopy/copy_statement.hpp"
+#include "hypercopy/input_file.hpp"
+#include "hypercopy/load.hpp"
+#include "hypercopy/pipeline.hpp"
+#include "hypercopy/session.hpp"
+#include "hypercopy/target_table.hpp"
+
+namespace hypercopy {
+
+struct LoadPlan {
+  const LoadOptions& options;
+  std::vector<std::string> files{};
+  std::optional<std::uint64_t> bytes_total{};  // of all files, where known
+  SessionSettings session{};
+  TargetTable table{};
+  std::optional<CopyStatement> statement{};
+  std::string first_copy_sql{};  // of the first input; empty where only its header, in a pipe, will tell
+  SplitOptions split{};
+  Kernel kernel = Kernel::scalar;
+  unsigned jobs = 1;
+  std::size_t batch_bytes = kDefaultBatchBytes;
+  bool single_transaction = false;
+  Wire wire = Wire::automatic;
+  std::string server_version{};
+  std::vector<std::string> notices{};
+};
+
+struct PlannedLoad {
+  LoadPlan plan;
+  Connection connection;
+};
+
+[[nodiscard]] Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
+                                            const std::string& application_name,
+                                            const Cancellation& cancellation);
+
+// Reads the beginning of an input and settles its columns and its COPY statement.
+[[nodiscard]] Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path,
+                                             const BatchLimits& limits, BatchPool& pool, TimeShares& shares,
+                                             const Cancellation& cancellation);
+
+}  // namespace hypercopy
