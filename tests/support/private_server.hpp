@@ -1,0 +1,39 @@
+// A server of the test's own that it may stop and kill: the same binaries as the test's server, its own
+// folder, a unix socket in it, no TCP.
+// Owns:    the server's process and its folder; both go with this.
+// Errors:  start() gives nothing, and why, where a server cannot be started here (binaries of another host).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "support/program.hpp"
+#include "support/server.hpp"
+
+namespace hypercopy::test {
+
+class PrivateServer {
+ public:
+  // `hba`: the lines of pg_hba.conf; `environment`: of the server's process.
+  [[nodiscard]] static std::unique_ptr<PrivateServer> start(
+      const Server& model, std::string& why_not, const std::string& hba = "local all all trust\n",
+      const std::map<std::string, std::string>& environment = {});
+
+  [[nodiscard]] std::string dsn() const;
+  // As a crash of the machine: no checkpoint, connections are cut.
+  void stop_immediately();
+  // Starts it again after a stop.
+  [[nodiscard]] bool run();
+
+ private:
+  PrivateServer(std::string binaries, std::map<std::string, std::string> environment);
+  [[nodiscard]] bool create(const std::string& hba);
+
+  TemporaryFolder folder_;
+  std::string binaries_;
+  std::map<std::string, std::string> environment_;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace hypercopy::test
