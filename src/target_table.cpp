@@ -15,7 +15,7 @@ namespace {
 
 // By name where a schema is given, else what search_path finds first.
 constexpr std::string_view kFindTable = R"(
-SELECT c.oid, n.nspname, c.relname, c.relkind
+SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_is_other_temp_schema(n.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND CASE WHEN $2 = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END)";
 
@@ -189,6 +189,11 @@ Result<TargetTable> describe_table(Connection& connection, const TableName& name
   table.oid = number(oid);
   table.schema = found.text(0, 1);
   table.name = found.text(0, 2);
+  // PostgreSQL 18 lets a superuser's COPY write into it, and the rows are never seen.
+  if (found.boolean(0, 4)) {
+    return fail(ErrorKind::target,
+                fmt::format("{}.{} is a temporary table of another session", table.schema, table.name));
+  }
   HYPERCOPY_TRY(read_columns(connection, oid, table));
   HYPERCOPY_TRY(read_triggers_and_references(connection, oid, table));
   HYPERCOPY_ASSIGN(table.kind, kind_of(found.text(0, 3).front(), table));
