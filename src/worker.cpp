@@ -30,6 +30,14 @@ bool is_data_error(const Error& error) {
          std::find(kCodes.begin(), kCodes.end(), error.sqlstate) == kCodes.end();
 }
 
+// COMMIT was sent, and its answer never came. `extent` names the records it was about.
+Error in_doubt(Error error, std::string_view extent) {
+  error.message = fmt::format("the connection was lost while COMMIT was under way: {}", error.message);
+  error.detail = fmt::format("Nobody knows whether {} were loaded.", extent);
+  error.hint = "Look for them in the table before this input is loaded again.";
+  return error;
+}
+
 }  // namespace
 
 void Worker::run() {
@@ -154,9 +162,7 @@ void Worker::load(const Batch& batch) {
   const bool answered = error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol;
   if (answered) return settle_failure(batch, std::move(error));
   run_.ledger.unknown(batch.records, batch.bytes().size());
-  error.message = fmt::format("the connection was lost while COMMIT was under way: {}", error.message);
-  error.detail = fmt::format("Nobody knows whether {} were loaded.", batch_extent(batch));
-  error.hint = "Look for them in the table before this input is loaded again.";
+  error = in_doubt(std::move(error), batch_extent(batch));
   error.location = Location{.source = batch.file->name, .at = batch.first};
   fail_run(std::move(error));
 }
@@ -279,7 +285,7 @@ void Worker::run_single_transaction() {
     if (error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol)
       return give_up(std::move(error), *last);
     run_.ledger.unknown(records, bytes);
-    return fail_run(std::move(error));
+    return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", records)));
   }
   run_.ledger.committed(records, bytes, rows);
 }

@@ -170,6 +170,24 @@ TEST(PipelineFault, SingleTransactionCommitsAllOrNothing) {
   }
 }
 
+// Only the last call is COMMIT: before it nothing can be there, from it on nobody can know.
+TEST(PipelineFault, SingleTransactionIsInDoubtOnlyFromCommitOn) {
+  FakeServer whole;
+  const Case single{.jobs = 1, .policy = {.relation = "t", .single_transaction = true}};
+  static_cast<void>(run(single, whole));
+  for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+    SCOPED_TRACE(fmt::format("call {}", call));
+    FakeServer server(call, FakeServer::Fault::connection);
+    const auto outcome = run(single, server);
+    ASSERT_TRUE(outcome.error);
+    const bool is_commit = call == whole.calls();
+    EXPECT_EQ(outcome.totals.unknown.records, is_commit ? kRecords : 0U);
+    EXPECT_EQ(outcome.error->message.find("while COMMIT was under way") != std::string::npos, is_commit);
+    EXPECT_EQ(outcome.error->detail.find("Nobody knows whether") != std::string::npos, is_commit);
+    expect_consistent(outcome, server);
+  }
+}
+
 TEST(PipelineFault, ARecordLongerThanManyBatchesPasses) {
   FakeServer server;
   Case setup;
