@@ -8,6 +8,9 @@
 // Threads: one at a time.
 // Errors:  sql (with SQLSTATE), connection, protocol, interrupted; afterwards only abort() is allowed. An
 //          error of kind `connection` from commit() means that nobody knows whether the rows are there.
+// Why:     COMMIT is a query of its own, though COPY and COMMIT fit into one: so the counts are compared before
+//          it, and nothing is in doubt before it. It costs one round trip per batch, measured as nothing on
+//          one machine and as 18 % at 10 ms (bench/results/2026-11-21-libpq.md).
 // Ends:    a stream that is destroyed before commit() leaves no row: the server rolls back when the
 //          connection ends.
 // Source:  PostgreSQL manual, protocol flow "COPY Operations".
