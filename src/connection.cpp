@@ -367,6 +367,34 @@ std::string Connection::quote_literal(std::string_view text) const {
   return quoted ? std::string(quoted.get()) : std::string("''");
 }
 
+std::string connection_string_without_password(const std::string& dbname) {
+  // PQconnectdb's own rule (conninfo_array_parse): else it is the name of a database.
+  const bool is_string = dbname.find('=') != std::string::npos || dbname.starts_with("postgres://") ||
+                         dbname.starts_with("postgresql://");
+  if (!is_string) return dbname;
+  const std::unique_ptr<PQconninfoOption, FreeConninfo> options(PQconninfoParse(dbname.c_str(), nullptr));
+  if (!options) return {};
+  bool has_password = false;
+  std::string kept;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    // libpq marks what a person should type unseen.
+    if (option->dispchar[0] == '*') {
+      has_password = true;
+      continue;
+    }
+    std::string value;
+    for (const char byte : std::string_view(option->val)) {
+      if (byte == '\'' || byte == '\\') value += '\\';
+      value += byte;
+    }
+    const bool plain = !value.empty() && value.find_first_of(" \t\n\r\f\v'\\") == std::string::npos;
+    kept += fmt::format("{}{}={}", kept.empty() ? "" : " ", option->keyword,
+                        plain ? value : fmt::format("'{}'", value));
+  }
+  return has_password ? kept : dbname;
+}
+
 Connector::Connector(ConnectionOptions options, const Cancellation& cancellation, NoticeHandler notices,
                      PasswordPrompt prompt)
     : options_(std::move(options)),

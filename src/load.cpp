@@ -24,14 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kDefaultReportingPeriod{10'000};
 
-// std::thread::hardware_concurrency() counts the machine's cores, not those that taskset or a container
-// leave.
-unsigned usable_cores() {
-  cpu_set_t cores;
-  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return std::thread::hardware_concurrency();
-  return static_cast<unsigned>(CPU_COUNT(&cores));
-}
-
 // Short enough for application_name, long enough to tell runs apart.
 std::string make_run_id() {
   std::random_device entropy;
@@ -229,6 +221,14 @@ void plan_and_run(const LoadOptions& options, const LoadEnvironment& environment
 }
 
 }  // namespace
+
+// std::thread::hardware_concurrency() counts the machine's cores, not those that taskset or a container
+// leave.
+unsigned usable_cores() {
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return std::thread::hardware_concurrency();
+  return static_cast<unsigned>(CPU_COUNT(&cores));
+}
 
 unsigned default_jobs() {
   constexpr unsigned kMost = 8;

@@ -10,6 +10,7 @@
 #include "hypercopy/batch.hpp"
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/version.hpp"
+#include "load_option_groups.hpp"
 
 namespace hypercopy {
 
@@ -26,27 +27,6 @@ constexpr const char* kLoadExamples = R"(Examples:
 Exit codes: 0 loaded, 1 failed, 2 wrong command line, 4 counts do not add up, 130/143 interrupted.
 A COPY tag (COPY <rows>) is the last line of standard output.)";
 
-// Option texts as typed; turned into LoadOptions when all are known.
-struct LoadWords {
-  LoadOptions options;
-  std::string table;
-  std::string format = "csv";
-  std::string wire = "auto";
-  std::string delimiter;
-  std::string quote;
-  std::string escape;
-  std::optional<std::string> null_marker;
-  std::string force_null;
-  std::string force_not_null;
-  std::string columns;
-  std::string column_map;
-  bool header = false;
-  bool skip_header = false;
-  bool no_password = false;
-  bool ask_password = false;
-  double reporting_seconds = 0;
-};
-
 const std::map<std::string, ProgressStyle> kProgressStyles{{"auto", ProgressStyle::automatic},
                                                            {"bar", ProgressStyle::bar},
                                                            {"plain", ProgressStyle::plain},
@@ -58,9 +38,10 @@ std::string refuse_minus(const std::string& word) {
   return word.starts_with('-') ? "a size is not negative" : std::string();
 }
 
+}  // namespace
+
 void add_connection_options(CLI::App& app, LoadWords& words) {
-  constexpr const char* kGroup =
-      "Connection (what is missing comes from PG* variables, service file and .pgpass)";
+  constexpr const char* kGroup = kConnectionGroup;
   ConnectionOptions& connection = words.options.connection;
   app.add_option("-d,--dbname", connection.dbname, "database name, connection string or URI")->group(kGroup);
   app.add_option("-h,--host", connection.host, "server host or socket directory")->group(kGroup);
@@ -71,7 +52,7 @@ void add_connection_options(CLI::App& app, LoadWords& words) {
 }
 
 void add_input_options(CLI::App& app, LoadWords& words) {
-  constexpr const char* kGroup = "Input";
+  constexpr const char* kGroup = kInputGroup;
   app.add_option("--format", words.format, "csv or text, as for COPY (default csv)")
       ->check(CLI::IsMember({"csv", "text"}))
       ->type_name("FORMAT")
@@ -105,7 +86,7 @@ void add_input_options(CLI::App& app, LoadWords& words) {
 }
 
 void add_column_options(CLI::App& app, LoadWords& words) {
-  constexpr const char* kGroup = "Columns (those that the input lacks take their defaults)";
+  constexpr const char* kGroup = kColumnGroup;
   app.add_flag("--header", words.header, "the first record of each file names its columns")->group(kGroup);
   app.add_flag("--skip-header", words.skip_header, "the first record of each file is left out")
       ->group(kGroup);
@@ -116,6 +97,8 @@ void add_column_options(CLI::App& app, LoadWords& words) {
       ->type_name("MAP")
       ->group(kGroup);
 }
+
+namespace {
 
 void add_load_options(CLI::App& app, LoadWords& words) {
   constexpr const char* kGroup = "Loading";
@@ -214,7 +197,9 @@ Status read_columns(const LoadWords& words, LoadOptions& options) {
   return {};
 }
 
-Result<LoadOptions> finish(LoadWords& words) {
+}  // namespace
+
+Result<LoadOptions> read_load_options(LoadWords& words) {
   LoadOptions& options = words.options;
   HYPERCOPY_ASSIGN(options.table, parse_table_name(words.table));
   HYPERCOPY_TRY(read_dialect(words, options.dialect));
@@ -228,6 +213,8 @@ Result<LoadOptions> finish(LoadWords& words) {
   HYPERCOPY_TRY(validate(options));
   return options;
 }
+
+namespace {
 
 void describe_load(CLI::App& app, LoadWords& words) {
   app.set_help_flag("-?,--help", "show this help");
@@ -291,6 +278,11 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
       *app.add_subcommand("generate", "write seeded time-series data for tests and benchmarks");
   describe_generate(generator, generate);
 
+  BenchWords bench_words;
+  CLI::App& bench =
+      *app.add_subcommand("bench", "load the same input with a grid of settings and tell which is best");
+  describe_bench(bench, bench_words);
+
   if (arguments.empty())
     return CommandExit{.code = 2, .err = "hypercopy: name a subcommand\n\n" + app.help()};
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
@@ -300,7 +292,12 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
     return exit_of(app, error);
   }
   if (generator.parsed()) return Command{generate};
-  auto options = finish(words);
+  if (bench.parsed()) {
+    auto command = read_bench(bench, bench_words);
+    if (command) return Command{std::move(*command)};
+    return CommandExit{.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(command.error()))};
+  }
+  auto options = read_load_options(words);
   if (!options) {
     return CommandExit{.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(options.error()))};
   }

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "bench_cli.hpp"
 #include "command.hpp"
 #include "hypercopy/generate.hpp"
 #include "hypercopy/load_options.hpp"
@@ -22,7 +23,7 @@ struct GenerateCommand {
   std::string output{};  // -o; empty or "-": standard output
 };
 
-using Command = std::variant<LoadCommand, GenerateCommand>;
+using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand>;
 
 [[nodiscard]] Parsed<Command> parse_command_line(const std::vector<std::string>& arguments);
 

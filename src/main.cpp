@@ -117,6 +117,20 @@ int run(const GenerateCommand& command, Cancellation& /*cancellation*/) {
   return generated ? static_cast<int>(ExitCode::ok) : wrong_start(generated.error());
 }
 
+int run(const BenchCommand& command, Cancellation& cancellation) {
+  Console console(STDERR_FILENO, "hypercopy", command.options.load.verbose);
+  BenchReport report = run_ingest_bench(
+      command.options, {.console = console, .cancellation = cancellation, .password_prompt = ask_password});
+  if (report.error && report.error->kind == ErrorKind::interrupted) report.interrupted_by = received_signal();
+  if (report.error) console.log(LogLevel::error, to_string(*report.error));
+  const auto code = static_cast<int>(exit_code(report));
+  if (auto written = write_stdout(command.json ? bench_json(report) + "\n" : bench_table(report)); !written) {
+    console.log(LogLevel::error, to_string(written.error()));
+    return code != 0 ? code : static_cast<int>(ExitCode::failed);
+  }
+  return code;
+}
+
 // Called by the name of the tool it replaces: that tool's flags, words and exit codes
 // (parallel_copy_cli.hpp).
 int run_drop_in(std::span<const std::string_view> arguments, Cancellation& cancellation) {

@@ -101,6 +101,10 @@ class Connection {
   std::unique_ptr<State> state_;
 };
 
+// The same target as a -d value, without the passwords that stand in it; as it is where there are none. What
+// libpq cannot parse gives nothing.
+[[nodiscard]] std::string connection_string_without_password(const std::string& dbname);
+
 class Connector {
  public:
   // `prompt` may be empty: nobody is asked.

@@ -26,6 +26,9 @@ struct LoadEnvironment {
   ProgressReporter::Style progress = ProgressReporter::Style::none;
 };
 
+// Cores that this process may run on.
+[[nodiscard]] unsigned usable_cores();
+
 // Workers when -j is not given: one per core that this process may use, at most eight. Measured: on a server
 // that shares the cores more connections than cores gain nothing.
 [[nodiscard]] unsigned default_jobs();

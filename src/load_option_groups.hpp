@@ -1,0 +1,48 @@
+// The options that every command which loads takes, as CLI11 groups: how to connect, what the input is, which
+// columns it fills.
+// Shape:   add_...() bind options to LoadWords, read_load_options() turns the words into LoadOptions when all
+//          are known.
+// Owns:    the LoadWords must outlive the app.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "hypercopy/load_options.hpp"
+
+namespace hypercopy {
+
+// Option texts as typed; turned into LoadOptions when all are known.
+struct LoadWords {
+  LoadOptions options;
+  std::string table;
+  std::string format = "csv";
+  std::string wire = "auto";
+  std::string delimiter;
+  std::string quote;
+  std::string escape;
+  std::optional<std::string> null_marker;
+  std::string force_null;
+  std::string force_not_null;
+  std::string columns;
+  std::string column_map;
+  bool header = false;
+  bool skip_header = false;
+  bool no_password = false;
+  bool ask_password = false;
+  double reporting_seconds = 0;
+};
+
+inline constexpr const char* kConnectionGroup =
+    "Connection (what is missing comes from PG* variables, service file and .pgpass)";
+inline constexpr const char* kInputGroup = "Input";
+inline constexpr const char* kColumnGroup = "Columns (those that the input lacks take their defaults)";
+
+void add_connection_options(CLI::App& app, LoadWords& words);
+void add_input_options(CLI::App& app, LoadWords& words);
+void add_column_options(CLI::App& app, LoadWords& words);
+
+[[nodiscard]] Result<LoadOptions> read_load_options(LoadWords& words);
+
+}  // namespace hypercopy
