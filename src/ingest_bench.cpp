@@ -186,6 +186,8 @@ class Bench {
                                .wire = first.wire};
     limit_ = options_.load.limit_records;
     const std::uint64_t records = limit_ == 0 ? kWarmUpRecords : std::min(limit_, kWarmUpRecords);
+    console_.log(LogLevel::info, fmt::format("warming up with at most {} into {}", counted(records, "record"),
+                                             report_.scratch));
     HYPERCOPY_TRY(prepare(setting));
     HYPERCOPY_ASSIGN(const BenchRun run, load(setting, records));
     rows_.reset();
@@ -217,12 +219,12 @@ class Bench {
     const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(
         std::chrono::duration<double>(seconds_per_run * static_cast<double>(runs())));
     const bool cut = limit_ != 0 && options_.load.limit_records == 0;
-    console_.log(LogLevel::info,
-                 fmt::format("{} x {} = {} into {}, each of about {}{}: about {}",
-                             counted(report_.settings.size(), "setting"), counted(options_.rounds, "round"),
-                             counted(runs(), "run"), report_.scratch, counted(records, "row"),
-                             cut ? " (the first ones of the input; --minutes allows for more)" : "",
-                             human_time(time)));
+    console_.log(
+        LogLevel::info,
+        fmt::format("{} x {} = {}, each of about {}{}: about {}", counted(report_.settings.size(), "setting"),
+                    counted(options_.rounds, "round"), counted(runs(), "run"), counted(records, "row"),
+                    cut ? " (the first ones of the input; --minutes allows for more)" : "",
+                    human_time(time)));
   }
 
   Status prepare(const BenchSetting& setting) {

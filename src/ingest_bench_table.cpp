@@ -142,6 +142,15 @@ std::string heading(const BenchReport& report) {
 std::string notes(const BenchReport& report, const Statistics& statistics) {
   std::string text;
   for (const auto& notice : report.notices) text += wrapped("note: " + notice, "  ");
+  const bool starved = std::ranges::any_of(report.settings, [&](const BenchSetting& setting) {
+    return setting.workers > 1 && 2 * setting.workers * setting.batch_bytes > report.runs.front().bytes;
+  });
+  if (starved) {
+    text += wrapped(
+        "note: the input has less than two of the largest batches for each worker, so the larger settings "
+        "cannot show what they can do",
+        "  ");
+  }
   const bool too_short =
       std::ranges::any_of(statistics, [](const auto& one) { return one.runs > 0 && one.median < kShortRun; });
   if (too_short) {

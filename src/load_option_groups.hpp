@@ -5,11 +5,14 @@
 // Owns:    the LoadWords must outlive the app.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
 #include "hypercopy/load_options.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace hypercopy {
 

@@ -121,8 +121,10 @@ int run(const BenchCommand& command, Cancellation& cancellation) {
   Console console(STDERR_FILENO, "hypercopy", command.options.load.verbose);
   BenchReport report = run_ingest_bench(
       command.options, {.console = console, .cancellation = cancellation, .password_prompt = ask_password});
-  if (report.error && report.error->kind == ErrorKind::interrupted) report.interrupted_by = received_signal();
-  if (report.error) console.log(LogLevel::error, to_string(*report.error));
+  const bool interrupted = report.error && report.error->kind == ErrorKind::interrupted;
+  if (interrupted) report.interrupted_by = received_signal();
+  if (report.error && !interrupted) console.log(LogLevel::error, to_string(*report.error));
+  if (interrupted) console.log(LogLevel::info, "interrupted");
   const auto code = static_cast<int>(exit_code(report));
   if (auto written = write_stdout(command.json ? bench_json(report) + "\n" : bench_table(report)); !written) {
     console.log(LogLevel::error, to_string(written.error()));
