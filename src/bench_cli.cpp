@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <functional>
 
 #include "hypercopy/batch.hpp"
@@ -17,14 +18,16 @@ namespace {
 constexpr const char* kBenchExamples = R"(Examples:
   Which settings are best for this file on this server? About five minutes:
     hypercopy bench -d mydb -t conditions conditions.csv
-  The whole grid, ten minutes, for a program:
-    hypercopy bench -d mydb -t conditions --workers 1,2,4,8 --batch-bytes 1MB,4MB,16MB --wire auto,csv \
+  More settings, ten minutes, for a program:
+    hypercopy bench -d mydb -t conditions --workers 1,2,4,8 --wire auto,csv \
       --indexes keep,none --minutes 10 --json conditions.csv > bench.json
 
-The target is only looked at: the rows go into a scratch table like it, which is dropped at the end. Columns of
-the table: seconds (median), min, max, build (of indexes, in the seconds), CPU s (of this program), wait (share
-of the workers' time in which they waited for the server).
-Exit codes: 0 measured, 1 failed, 2 wrong command line, 4 counts do not add up, 130/143 interrupted.)";
+The target is only looked at: the rows go into a scratch table like it, which is
+dropped at the end. Columns of the result: seconds (median of the rounds), their
+min and max, build (of indexes; part of the seconds), CPU s (of this program),
+wait (share of the workers' time in which they waited for the server).
+Exit codes: 0 measured, 1 failed, 2 wrong command line, 4 runs loaded different
+numbers of rows, 130/143 interrupted.)";
 
 // More make a plan that nobody waits for.
 constexpr unsigned kMostRounds = 1000;
@@ -133,7 +136,7 @@ void add_bench_options(CLI::App& app, BenchWords& words) {
       ->type_name("[SCHEMA.]TABLE")
       ->required()
       ->group(kGroup);
-  app.add_option("--workers", words.workers, "workers to try (default 1,2,4 and on by twos up to the cores)")
+  app.add_option("--workers", words.workers, "workers to try (default 1,2,4 and, with 8 cores, 8)")
       ->type_name("N,N")
       ->group(kGroup);
   app.add_option("--batch-bytes", words.batch_bytes, "batch sizes to try (default 1MB,4MB,16MB)")
@@ -142,8 +145,7 @@ void add_bench_options(CLI::App& app, BenchWords& words) {
   app.add_option("--wire", words.wires, "of auto, binary, csv (default auto)")
       ->type_name("WIRE,WIRE")
       ->group(kGroup);
-  app.add_option("--indexes", words.indexes,
-                 "keep: there while loading; none: secondary ones are built after it (default keep)")
+  app.add_option("--indexes", words.indexes, "none: secondary ones are built after loading (default keep)")
       ->type_name("keep,none")
       ->group(kGroup);
   app.add_option("--rounds", words.rounds, "how often each setting runs (default 3)")
@@ -151,7 +153,7 @@ void add_bench_options(CLI::App& app, BenchWords& words) {
       ->option_text("N")
       ->group(kGroup);
   app.add_option("--minutes", words.minutes,
-                 "load only as many records as all runs can in about this time; 0: all (default 5)")
+                 "cut the input so that all runs take about so long; 0: never (default 5)")
       ->check(CLI::Range(0.0, 100'000.0))
       ->option_text("MINUTES")
       ->group(kGroup);
@@ -193,7 +195,8 @@ Result<BenchCommand> read_bench(const CLI::App& app, BenchWords& words) {
   if (!words.scratch.empty()) {
     HYPERCOPY_ASSIGN(options.scratch, parse_table_name(words.scratch));
   }
-  options.budget = std::chrono::seconds(static_cast<std::int64_t>(words.minutes * 60));
+  // Upwards: 0 has a meaning of its own.
+  options.budget = std::chrono::seconds(static_cast<std::int64_t>(std::ceil(words.minutes * 60)));
   options.command = command_words(app, words);
   return command;
 }

@@ -178,21 +178,25 @@ class Bench {
     return {};
   }
 
-  // Fills the caches, tells whether the input can be loaded at all, and how long a run takes.
+  // Fills the caches, tells how long a run takes, and whether the input can be loaded at all over each wire.
   Status warm_up() {
-    const BenchSetting& first = report_.settings.front();
-    const BenchSetting setting{.workers = std::ranges::min(options_.grid.workers),
-                               .batch_bytes = first.batch_bytes,
-                               .wire = first.wire};
     limit_ = options_.load.limit_records;
     const std::uint64_t records = limit_ == 0 ? kWarmUpRecords : std::min(limit_, kWarmUpRecords);
     console_.log(LogLevel::info, fmt::format("warming up with at most {} into {}", counted(records, "record"),
                                              report_.scratch));
-    HYPERCOPY_TRY(prepare(setting));
-    HYPERCOPY_ASSIGN(const BenchRun run, load(setting, records));
+    BenchRun slowest;
+    for (const Wire wire : options_.grid.wires) {
+      const BenchSetting setting{.workers = std::ranges::min(options_.grid.workers),
+                                 .batch_bytes = report_.settings.front().batch_bytes,
+                                 .wire = wire};
+      HYPERCOPY_TRY(prepare(setting));
+      HYPERCOPY_ASSIGN(const BenchRun run, load(setting, records));
+      if (run.load > slowest.load) slowest = run;
+    }
     rows_.reset();
-    if (run.rows == 0) return fail(ErrorKind::input, "the input has no records: there is nothing to measure");
-    say_plan(run, choose_limit(run, run.rows < records));
+    if (slowest.rows == 0)
+      return fail(ErrorKind::input, "the input has no records: there is nothing to measure");
+    say_plan(slowest, choose_limit(slowest, slowest.rows < records));
     return {};
   }
 
@@ -219,12 +223,12 @@ class Bench {
     const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(
         std::chrono::duration<double>(seconds_per_run * static_cast<double>(runs())));
     const bool cut = limit_ != 0 && options_.load.limit_records == 0;
-    console_.log(
-        LogLevel::info,
-        fmt::format("{} x {} = {}, each of about {}{}: about {}", counted(report_.settings.size(), "setting"),
-                    counted(options_.rounds, "round"), counted(runs(), "run"), counted(records, "row"),
-                    cut ? " (the first ones of the input; --minutes allows for more)" : "",
-                    human_time(time)));
+    console_.log(LogLevel::info,
+                 fmt::format("{} x {} = {} of about {} rows{}: about {}",
+                             counted(report_.settings.size(), "setting"), counted(options_.rounds, "round"),
+                             counted(runs(), "run"), short_count(static_cast<double>(records)),
+                             cut ? " (the first ones of the input; --minutes allows for more)" : "",
+                             human_time(time)));
   }
 
   Status prepare(const BenchSetting& setting) {

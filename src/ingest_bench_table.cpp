@@ -117,12 +117,13 @@ std::string heading(const BenchReport& report) {
       fmt::format("{} ({} of input) per run into a scratch table like {} ({})", counted(run.rows, "row"),
                   human_bytes(run.bytes), report.target, report.target_kind),
       "  ");
+  // Without the packager's words.
+  const std::string version = report.server_version.substr(0, report.server_version.find(' '));
   const std::string timescale =
       report.timescaledb_version.empty() ? "" : fmt::format(", TimescaleDB {}", report.timescaledb_version);
-  text +=
-      wrapped(fmt::format("PostgreSQL {}{}; client with {}; medians of {}", report.server_version, timescale,
-                          counted(report.client_cores, "core"), counted(report.rounds, "round")),
-              "  ");
+  text += wrapped(fmt::format("PostgreSQL {}{}; client with {}; medians of {}", version, timescale,
+                              counted(report.client_cores, "core"), counted(report.rounds, "round")),
+                  "  ");
   std::vector<std::string> settings;
   for (const auto& [name, value] : report.server_settings)
     settings.push_back(fmt::format("{} {}", name, value));

@@ -113,7 +113,7 @@ TEST_F(IngestBench, TableForPeople) {
   EXPECT_TRUE(run.out.starts_with("3,000 rows (")) << run.out;
   EXPECT_NE(run.out.find("workers"), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("\nuse: hypercopy load "), std::string::npos) << run.out;
-  EXPECT_TRUE(says(run, "2 settings x 1 round = 2 runs, each of about 3,000 rows")) << run.err;
+  EXPECT_TRUE(says(run, "2 settings x 1 round = 2 runs of about 3,000 rows")) << run.err;
   EXPECT_TRUE(says(run, "run 2 of 2, 2 workers, 64KB batches: ")) << run.err;
 }
 
@@ -283,6 +283,32 @@ TEST_F(IngestBench, ABadRowEndsItAndNothingStays) {
   EXPECT_EQ(json.exit_code, 1);
   EXPECT_EQ(Json::parse(json.out)["error"]["sqlstate"], "22P02");
   EXPECT_EQ(Json::parse(json.out)["advice"], nullptr);
+}
+
+TEST_F(IngestBench, AWireThatIsNotPossibleIsFoundBeforeTheFirstRun) {
+  server().execute("CREATE TABLE target (at timestamptz, a int, b xml)");
+  const std::string before = relations();
+  const Outcome run =
+      bench({"-t", "target", "--wire", "auto,binary", folder_.file("in.csv", "2024-01-01,1,<a/>\n")});
+  EXPECT_TRUE(says(run, "--wire binary is not possible")) << run.err;
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_FALSE(says(run, "run 1 of")) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(relations(), before);
+}
+
+TEST_F(IngestBench, AFileThatChangesMeanwhileEndsIt) {
+  server().execute("CREATE TABLE target (at timestamptz, a int, b text)");
+  const std::string before = relations();
+  const std::string file = numbers(kRows);
+  Process process(arguments({"-t", "target", "--rounds", "1000", file}, dsn()));
+  ASSERT_TRUE(process.await_said("run 1 of"));
+  ASSERT_EQ(::truncate(file.c_str(), 0), 0);
+  const Outcome run = process.wait();
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  EXPECT_TRUE(says(run, "in.csv was changed while bench ran")) << run.err;
+  EXPECT_NE(run.out.find("incomplete: stopped after"), std::string::npos) << run.out;
+  EXPECT_EQ(relations(), before);
 }
 
 TEST_F(IngestBench, WithoutPrivileges) {

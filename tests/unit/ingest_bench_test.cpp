@@ -32,7 +32,7 @@ BenchReport report_of(std::vector<BenchSetting> settings, const std::vector<std:
                      .scratch = "public.hypercopy_bench_01234567",
                      .sources = {"cpu.csv"},
                      .source_bytes = 3'000'000'000,
-                     .server_version = "15.20",
+                     .server_version = "15.20 (Debian 15.20-0+deb12u1)",
                      .timescaledb_version = "2.28.3",
                      .server_settings = {{"shared_buffers", "128MB"}, {"fsync", "on"}},
                      .client_cores = 2,
