@@ -5,6 +5,7 @@
 
 #include "field_index_kernel.hpp"
 #include "hypercopy/batch.hpp"
+#include "kernel_words.hpp"
 
 namespace hypercopy {
 namespace {
@@ -30,24 +31,13 @@ std::size_t find_special(std::string_view raw, std::size_t from, char quote, cha
 }  // namespace
 
 WordIndexer word_indexer(Kernel kernel) {
-  switch (kernel) {
-    case Kernel::scalar:
-      return nullptr;
 #if defined(__x86_64__)
-    case Kernel::sse42:
-      return index_words_sse42;
-    case Kernel::avx2:
-      return index_words_avx2;
-    case Kernel::avx512:
-      return index_words_avx512;
+  constexpr KernelWords<WordIndexer> kWords{
+      .sse42 = index_words_sse42, .avx2 = index_words_avx2, .avx512 = index_words_avx512};
 #else
-    case Kernel::sse42:
-    case Kernel::avx2:
-    case Kernel::avx512:
-      return nullptr;
+  constexpr KernelWords<WordIndexer> kWords;
 #endif
-  }
-  return nullptr;
+  return kWords.of(kernel);
 }
 
 std::string_view unquote(std::string_view raw, char quote, char escape, std::string& scratch) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "kernel_words.hpp"
 #include "scan_kernel.hpp"
 
 namespace hypercopy {
@@ -223,24 +224,13 @@ Result<Kernel> choose_kernel() {
 }
 
 WordScanner word_scanner(Kernel kernel) {
-  switch (kernel) {
-    case Kernel::scalar:
-      return nullptr;
 #if defined(__x86_64__)
-    case Kernel::sse42:
-      return scan_words_sse42;
-    case Kernel::avx2:
-      return scan_words_avx2;
-    case Kernel::avx512:
-      return scan_words_avx512;
+  constexpr KernelWords<WordScanner> kWords{
+      .sse42 = scan_words_sse42, .avx2 = scan_words_avx2, .avx512 = scan_words_avx512};
 #else
-    case Kernel::sse42:
-    case Kernel::avx2:
-    case Kernel::avx512:
-      return nullptr;
+  constexpr KernelWords<WordScanner> kWords;
 #endif
-  }
-  return nullptr;
+  return kWords.of(kernel);
 }
 
 RecordSplitter::RecordSplitter(const SplitOptions& options, Kernel kernel, Position start)
