@@ -11,6 +11,7 @@
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/version.hpp"
 #include "load_option_groups.hpp"
+#include "near_name.hpp"
 
 namespace hypercopy {
 
@@ -250,6 +251,43 @@ void describe_generate(CLI::App& app, GenerateCommand& command) {
       ->type_name("FILE");
 }
 
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* const command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> long_options(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* const option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// What a word that CLI11 did not know was probably meant for; empty where there is nothing near.
+std::string meant(std::string_view word, const std::vector<std::string>& known) {
+  const auto nearest = nearest_name(word.substr(0, word.find('=')), known);
+  return nearest ? fmt::format("; did you mean {}?", *nearest) : std::string();
+}
+
+// CLI11 says only that a subcommand is missing, or lists what was left over.
+std::string explain(const CLI::App& app, const CLI::Error& error) {
+  const CLI::App* command = &app;
+  while (command->remaining().empty() && !command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+  }
+  const std::vector<std::string> unknown = command->remaining();
+  if (unknown.empty()) return error.what();
+  const std::string& word = unknown.front();
+  if (word.starts_with("--")) {
+    return fmt::format("unknown option {}{}", word, meant(word, long_options(*command)));
+  }
+  const std::vector<std::string> commands = command_names(*command);
+  if (word.starts_with('-') || commands.empty()) return error.what();
+  return fmt::format("unknown command {}{}", word, meant(word, commands));
+}
+
 CommandExit exit_of(const CLI::App& app, const CLI::ParseError& error) {
   std::ostringstream out;
   std::ostringstream err;
@@ -265,9 +303,9 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   app.set_version_flag("-V,--version", fmt::format("hypercopy {}", kVersion));
   app.require_subcommand(1);
   app.footer("hypercopy COMMAND --help tells more.");
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
     return fmt::format("hypercopy: {}\nhypercopy --help and hypercopy load --help list all options.\n",
-                       error.what());
+                       explain(*failed, error));
   });
 
   LoadWords words;

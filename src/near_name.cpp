@@ -60,8 +60,8 @@ std::string message_list(const std::vector<std::string>& names) {
   return list;
 }
 
-std::string near_name_hint(std::string_view name, const std::vector<std::string>& candidates) {
-  if (name.size() > kLongestName) return {};
+std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
+  if (name.size() > kLongestName) return std::nullopt;
   const std::string wanted = lower(name);
   const std::size_t limit = name.size() < 3 ? 0 : std::min<std::size_t>(2, name.size() / 3);
 
@@ -76,8 +76,14 @@ std::string near_name_hint(std::string_view name, const std::vector<std::string>
     least = distance;
     nearest = &candidate;
   }
-  if (nearest == nullptr || !unique) return {};
-  const std::string_view why = least == 0 ? "upper and lower case count here: " : "";
+  if (nearest == nullptr || !unique) return std::nullopt;
+  return *nearest;
+}
+
+std::string near_name_hint(std::string_view name, const std::vector<std::string>& candidates) {
+  const auto nearest = nearest_name(name, candidates);
+  if (!nearest) return {};
+  const std::string_view why = lower(*nearest) == lower(name) ? "upper and lower case count here: " : "";
   return fmt::format("{}did you mean {}?", why, message_name(*nearest));
 }
 
