@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "hypercopy/connection.hpp"
+#include "near_name.hpp"
 
 namespace hypercopy {
 
@@ -25,6 +26,15 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE pg_catalog.lower(c.relname) = pg_catalog.lower($1) AND c.relkind IN ('r', 'p', 'f', 'v')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY 1 LIMIT 3)";
+
+// What a name may have been meant for: tables that are seen without a schema, or those of the schema that was named.
+constexpr std::string_view kFindNear = R"(
+SELECT c.relname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND pg_catalog.abs(pg_catalog.length(c.relname::text) - pg_catalog.length($1)) <= 2
+  AND CASE WHEN $2 = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END
+ORDER BY 1 LIMIT 10000)";
 
 // Domains may stand on domains: `base` follows them down to a type that is none.
 constexpr std::string_view kColumns = R"(
@@ -80,16 +90,25 @@ std::string shown(const TableName& name) {
   return name.schema.empty() ? name.name : fmt::format("{}.{}", name.schema, name.name);
 }
 
+std::vector<std::string> first_column(const QueryResult& rows) {
+  std::vector<std::string> texts;
+  texts.reserve(static_cast<std::size_t>(rows.rows()));
+  for (int row = 0; row < rows.rows(); ++row) texts.emplace_back(rows.text(row, 0));
+  return texts;
+}
+
 Result<Error> no_such_table(Connection& connection, const TableName& name) {
   HYPERCOPY_ASSIGN(const QueryResult similar, connection.execute(kFindSimilar, Parameters{name.name}));
   std::string hint =
       name.schema.empty() ? "It is not in search_path; name it with its schema: -t SCHEMA.TABLE" : "";
   if (similar.rows() > 0) {
-    std::vector<std::string> names;
-    names.reserve(static_cast<std::size_t>(similar.rows()));
-    for (int row = 0; row < similar.rows(); ++row) names.emplace_back(similar.text(row, 0));
     hint = fmt::format("There is {}. Quote upper case for shell and SQL: -t '\"Name\"'.",
-                       fmt::join(names, ", "));
+                       fmt::join(first_column(similar), ", "));
+  } else {
+    const std::array<std::string, 2> parameters{name.name, name.schema};
+    HYPERCOPY_ASSIGN(const QueryResult near, connection.execute(kFindNear, parameters));
+    const std::string meant = near_name_hint(name.name, first_column(near));
+    if (!meant.empty()) hint = meant;
   }
   return Error{.kind = ErrorKind::target,
                .message = fmt::format("there is no table {}", shown(name)),
