@@ -143,7 +143,10 @@ void handle_signals(Cancellation& cancellation) {
   signal_target.store(&cancellation);
   struct sigaction action {};
   action.sa_handler = on_signal;
+  // Each waits for the other's handler, so that the first one to arrive is the one that is told.
   sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGTERM);
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
   // A closed pipe is an error of write(2), not the end of the process.

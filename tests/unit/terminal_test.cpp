@@ -62,6 +62,13 @@ TEST(Signals, EscalateAndTheFirstIsRemembered) {
   auto cancellation = *Cancellation::create();
   handle_signals(*cancellation);
   EXPECT_EQ(received_signal(), 0);
+  // Neither handler interrupts the other.
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction installed {};
+    ASSERT_EQ(::sigaction(number, nullptr, &installed), 0);
+    EXPECT_EQ(sigismember(&installed.sa_mask, SIGINT), 1);
+    EXPECT_EQ(sigismember(&installed.sa_mask, SIGTERM), 1);
+  }
   std::raise(SIGTERM);
   EXPECT_EQ(cancellation->level(), Cancellation::Level::graceful);
   std::raise(SIGINT);
