@@ -223,6 +223,17 @@ Result<Prologue> BatchReader::read_prologue(const PrologueOptions& options) {
   return prologue;
 }
 
+// In text format a marker may end a line with data: that record is the marker's then, not the next one.
+Position BatchReader::marker_position(std::size_t marker_end) const {
+  Position at = splitter_.record_start();
+  const std::uint64_t marker_byte = source_bytes_ - (size_ - marker_end);
+  const std::size_t marker = marker_end - (marker_byte - at.byte);
+  if (marker == begin_) return at;
+  const char before = buffer_.bytes().data()[marker - 1];
+  if (before != '\n' && before != '\r') --at.record;
+  return at;
+}
+
 // PostgreSQL drops silently what follows an end-of-data marker; here it is an error, unless it is blank.
 Status BatchReader::refuse_rest_after_marker(std::size_t marker_end) {
   const std::uint64_t marker_byte = source_bytes_ - (size_ - marker_end);
@@ -234,12 +245,14 @@ Status BatchReader::refuse_rest_after_marker(std::size_t marker_end) {
     if (data != end) {
       const std::string left =
           source_->size() ? fmt::format("{} bytes", *source_->size() - marker_byte) : "more data";
+      const bool csv = split_options_.format == Format::csv;
       return fail(located(
           fmt::format("the end-of-data marker \\. ends the data here, but {} follow behind byte {}", left,
                       marker_byte),
-          splitter_.record_start(),
-          "This server's COPY stops at \\. and would silently drop the rest. Remove the line, or quote it if "
-          "it is data."));
+          marker_position(marker_end),
+          fmt::format("This server's COPY stops at \\. and would silently drop the rest. Remove it, or {} if "
+                      "it is data.",
+                      csv ? "quote it" : "write its backslash twice")));
     }
     if (at_end_) break;
     at = size_ = marker_end;  // blanks need not be kept

@@ -64,6 +64,7 @@ class BatchReader {
   [[nodiscard]] Result<std::optional<std::string>> take_header();
   [[nodiscard]] Result<SplitResult> scan_next_record();
   [[nodiscard]] SplitResult scan(std::uint64_t max_records);
+  [[nodiscard]] Position marker_position(std::size_t marker_end) const;
   [[nodiscard]] Status refuse_rest_after_marker(std::size_t marker_end);
   [[nodiscard]] Result<std::optional<Batch>> cut(const std::shared_ptr<const InputFile>& file,
                                                  std::uint64_t records);

@@ -75,7 +75,7 @@ const std::vector<Trap>& traps() {
        kText,
        1,
        0,
-       "ends the data here",
+       "record 2, line 2, byte 7",
        2,
        Servers::before_18},
       {"end-marker-behind-data.tsv",
