@@ -15,6 +15,9 @@ constexpr std::int16_t kBinaryTrailer = -1;
 // A field's length must fit into 31 bits, and an array of digits grows up to eight times.
 constexpr std::size_t kLongestField = std::size_t{128} << 20;
 
+// What unquoting may keep from batch to batch.
+constexpr std::size_t kMostScratchBytes = std::size_t{1} << 20;
+
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -71,6 +74,7 @@ std::optional<std::string_view> RecordEncoder::encode(std::string_view records, 
   }
   why = GivenUp{};
   out_.clear();
+  if (scratch_.capacity() > kMostScratchBytes) std::string().swap(scratch_);
   out_.put_bytes(kBinaryHeader);
   indexer_->start(records, newline);
   FieldBlock block;

@@ -53,6 +53,18 @@ class ByteBuffer {
   std::size_t capacity_ = 0;
 };
 
+// Whether memory that is used again and again holds far more than its last use took, as after one very long record.
+// Twice what is needed is usual where memory grows by doubling.
+[[nodiscard]] constexpr bool is_oversized(std::size_t capacity, std::size_t used) {
+  constexpr std::size_t kNeverMind = std::size_t{1} << 20;
+  return capacity > kNeverMind && capacity / 4 > used;
+}
+// Empties a string for its next use. Only swap() takes its memory away; assignment may keep it.
+inline void clear_for_reuse(std::string& text) {
+  if (is_oversized(text.capacity(), text.size())) std::string().swap(text);
+  text.clear();
+}
+
 class BatchPool {
  public:
   // `count` buffers of `bytes` each; memory is taken when a buffer is used for the first time.

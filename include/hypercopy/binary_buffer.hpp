@@ -1,7 +1,7 @@
 // Bytes of COPY BINARY under construction: big-endian integers and raw bytes, appended.
 // Shape:   grows by itself; truncate() takes back what a given-up field has written.
 // Units:   bytes. A field is a 4-byte length (kNullLength for NULL) and that many bytes.
-// Owns:    its memory, kept by clear() for the next batch.
+// Owns:    its memory, kept by clear() for the next batch unless that was much more than the last one needed.
 // Threads: one.
 // Source:  PostgreSQL manual, COPY, "Binary Format".
 #pragma once
@@ -24,7 +24,11 @@ class BinaryBuffer {
  public:
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  void clear() { size_ = 0; }
+  [[nodiscard]] std::size_t capacity() const { return bytes_.capacity(); }
+  void clear() {
+    if (is_oversized(bytes_.capacity(), size_)) bytes_ = ByteBuffer();
+    size_ = 0;
+  }
   // REQUIRES: size <= size().
   void truncate(std::size_t size) { size_ = size; }
 

@@ -356,5 +356,36 @@ TEST(FindScalarEncoder, KnowsNoOtherTypes) {
   EXPECT_EQ(find_scalar_encoder(1007), nullptr);  // int4[]
 }
 
+TEST(BinaryBufferMemory, IsGivenBackAfterOneLongUse) {
+  constexpr std::size_t kLong = std::size_t{32} << 20;
+  constexpr std::size_t kUsual = std::size_t{4} << 20;
+  BinaryBuffer buffer;
+  const auto use = [&](std::size_t bytes) {
+    buffer.clear();
+    buffer.put_bytes(std::string(bytes, 'x'));
+  };
+  use(kUsual);
+  const std::size_t usual = buffer.capacity();
+  use(kUsual);
+  EXPECT_EQ(buffer.capacity(), usual) << "what is used again is kept";
+  use(kLong);
+  EXPECT_GE(buffer.capacity(), kLong);
+  use(kUsual);
+  use(kUsual);
+  EXPECT_EQ(buffer.capacity(), usual);
+  EXPECT_EQ(buffer.view(), std::string(kUsual, 'x'));
+}
+
+TEST(BinaryBufferMemory, OfAStringToo) {
+  std::string text(std::size_t{32} << 20, 'x');
+  clear_for_reuse(text);
+  EXPECT_GE(text.capacity(), std::size_t{32} << 20);
+  text = "short";
+  text.reserve(std::size_t{32} << 20);
+  clear_for_reuse(text);
+  EXPECT_TRUE(text.empty());
+  EXPECT_LT(text.capacity(), std::size_t{1} << 20);
+}
+
 }  // namespace
 }  // namespace hypercopy
