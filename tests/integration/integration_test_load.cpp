@@ -9,6 +9,7 @@
 
 #include "hypercopy/generate.hpp"
 #include "support/expect.hpp"
+#include "support/sanitizers.hpp"
 #include "support/server.hpp"
 
 namespace hypercopy::test {
@@ -324,13 +325,7 @@ TEST_F(LoadAccounts, TheNumberOfWorkersThatWasChosenIsSaid) {
 }
 
 TEST_F(LoadAccounts, MemoryDoesNotGrowWithTheInput) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers need memory of their own";
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  GTEST_SKIP() << "sanitizers need memory of their own";
-#endif
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers need memory of their own";
   // Statement-level work on the server only: what counts is what passes through the program.
   server().execute(
       "CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
