@@ -11,11 +11,10 @@ namespace hypercopy {
 
 namespace {
 
-// Calls visit(record) for each record of the batch until it gives true.
+// Calls visit(record) for each record of `rest`, which begins where the batch does, until it gives true.
 template <typename Visit>
-std::optional<RecordInBatch> find_record(const Batch& batch, Visit visit) {
+std::optional<RecordInBatch> find_record(const Batch& batch, std::string_view rest, Visit visit) {
   RecordSplitter splitter(batch.file->split, Kernel::scalar, batch.first);
-  std::string_view rest = batch.bytes();
   while (!rest.empty()) {
     const Position at = splitter.record_start();
     const SplitResult result = splitter.scan(rest, 1, /*final=*/true);
@@ -46,6 +45,12 @@ std::uint64_t counted_quoted_newlines(std::string_view record, const Batch& batc
   }
   return count;
 }
+
+std::uint64_t count_byte(std::string_view bytes, char byte) {
+  return static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), byte));
+}
+
+bool ends_with_newline(std::string_view bytes) { return bytes.ends_with('\n') || bytes.ends_with('\r'); }
 
 // What follows the relation's name in the line of CONTEXT that COPY wrote. Only at a line's start: the lines
 // before it may quote data, and data may look like it.
@@ -100,19 +105,51 @@ std::optional<ServerLine> parse_copy_context(std::string_view context, std::stri
   return place;
 }
 
-std::optional<RecordInBatch> record_at_server_line(const Batch& batch, std::uint64_t line) {
+std::uint64_t server_lines(const SentBatch& sent) {
+  const Batch& batch = sent.batch;
+  if (batch.file->split.format != Format::csv) return batch.records;
+  const char newline = batch.newline == NewlineStyle::lf ? '\n' : '\r';
+  std::uint64_t lines = count_byte(sent.bytes, newline);
+  if (!ends_with_newline(sent.bytes)) ++lines;
+  if (!sent.begins_a_copy) return lines;
+  const auto first = find_record(batch, sent.bytes, [](const RecordInBatch&) { return true; });
+  if (!first) return lines;
+  return lines + counted_quoted_newlines(first->bytes, batch, /*first=*/true) -
+         counted_quoted_newlines(first->bytes, batch, /*first=*/false);
+}
+
+std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line) {
   std::uint64_t counter = 0;
-  bool first = true;
-  return find_record(batch, [&](const RecordInBatch& record) {
-    counter += 1 + counted_quoted_newlines(record.bytes, batch, first);
+  std::uint64_t index = 0;
+  bool first = sent.begins_a_copy;
+  const auto record = find_record(sent.batch, sent.bytes, [&](const RecordInBatch& at) {
+    counter += 1 + counted_quoted_newlines(at.bytes, sent.batch, first);
     first = false;
-    return counter >= line;
+    if (counter >= line) return true;
+    ++index;
+    return false;
   });
+  const bool as_it_is = sent.bytes.data() == sent.batch.bytes().data();
+  return !record || as_it_is ? record : record_at_index(sent.batch, index);
 }
 
 std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index) {
   std::uint64_t counter = 0;
-  return find_record(batch, [&](const RecordInBatch&) { return counter++ == index; });
+  return find_record(batch, batch.bytes(), [&](const RecordInBatch&) { return counter++ == index; });
+}
+
+Position last_of(const Batch& batch) {
+  const std::string_view bytes = batch.bytes();
+  const std::uint64_t newlines = count_byte(bytes, batch.newline == NewlineStyle::cr ? '\r' : '\n');
+  return Position{.byte = batch.first.byte + bytes.size() - 1,
+                  .line = batch.first.line + newlines - (ends_with_newline(bytes) ? 1 : 0),
+                  .record = batch.first.record + batch.records - 1};
+}
+
+Location extent_of(const Batch& batch) {
+  Location location{.source = batch.file->name, .at = batch.first};
+  if (batch.records > 1) location.last = last_of(batch);
+  return location;
 }
 
 }  // namespace hypercopy

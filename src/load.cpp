@@ -92,7 +92,8 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                  .may_suppress_rows = plan.table.may_suppress_rows || !options.where.empty(),
                  .single_transaction = plan.single_transaction,
                  .skip_failed_batches = options.skip_failed_batches,
-                 .windows_1252_fallback = options.windows_1252_fallback && utf8},
+                 .windows_1252_fallback = options.windows_1252_fallback && utf8,
+                 .copies_nothing = options.empty_input_copies},
       .wire = plan.wire,
       .kernel = plan.kernel};
 }
@@ -147,77 +148,113 @@ void say_at_start(const LoadPlan& plan, const LoadOptions& options, Console& con
   }
 }
 
-void plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {
-  summary.table = display_qualified(options.table.schema, options.table.name);
-  ServerNotices notices(environment.console);
-  Connector connector(options.connection, environment.cancellation, std::ref(notices),
-                      environment.password_prompt);
-  auto planned = make_plan(options, connector, application_name(summary.run_id, 1), environment.cancellation);
-  if (!planned) {
-    summary.error = std::move(planned).error();
-    return;
-  }
-  const LoadPlan& plan = planned->plan;
-  summary.table = display_qualified(plan.table.schema, plan.table.name);
+// `typed`: names in the plan are in the input's encoding, those that a person reads as they were typed.
+void summarise(const LoadPlan& plan, const TableName& typed, LoadSummary& summary) {
+  summary.table = display_qualified(typed.schema.empty() ? plan.table.schema : typed.schema, typed.name);
   summary.sources = plan.files;
   summary.jobs = plan.jobs;
+  if (plan.single_transaction) summary.jobs_limit = JobsLimit::single_transaction;
   summary.batch_bytes = plan.batch_bytes;
   summary.kernel = to_string(plan.kernel);
   summary.wire = to_string(plan.wire);
   summary.server_version = plan.server_version;
   summary.notices = plan.notices;
-  say_at_start(plan, options, environment.console);
+}
 
-  const bool truncate_late = truncates_behind_header(plan);
-  if (auto prepared =
-          truncate_late ? Status{} : prepare_target(plan, plan.first_copy_sql, planned->connection);
-      !prepared) {
-    summary.error = std::move(prepared).error();
-    return;
-  }
-  const bool commits_truncate = options.truncate && !plan.single_transaction;
-  summary.truncated = commits_truncate && !truncate_late;
-  auto created_stop = Cancellation::create();
-  if (!created_stop) {
-    summary.error = std::move(created_stop).error();
-    return;
-  }
-  const std::unique_ptr<Cancellation> run_stop = std::move(*created_stop);
-  // The connection that made the plan is the first worker's, unless the reader's thread needs it for
-  // TRUNCATE.
-  std::optional<Connection> first(std::move(planned->connection));
-  const StreamOpener open_stream = [&](unsigned worker) -> Result<std::unique_ptr<CopyStream>> {
-    if (worker == 1 && !truncate_late) {
-      return std::make_unique<PgCopyStream>(*std::exchange(first, std::nullopt));
-    }
-    HYPERCOPY_ASSIGN(Connection connection,
-                     connector.connect(application_name(summary.run_id, worker), *run_stop));
-    HYPERCOPY_TRY(pin_session(connection, plan.session));
-    return std::make_unique<PgCopyStream>(std::move(connection));
-  };
-  const auto period =
-      options.reporting_period.count() > 0 ? options.reporting_period : kDefaultReportingPeriod;
-  ProgressReporter reporter(environment.console, environment.progress, period);
-  ProgressWatch watch(reporter, plan.bytes_total);
-  const InputOpener open = [&](std::size_t index, const BatchLimits& limits, BatchPool& pool,
-                               TimeShares& shares) -> Result<OpenedInput> {
-    HYPERCOPY_ASSIGN(OpenedInput input, open_input(plan, plan.files[index], limits, pool, shares, *run_stop));
-    watch.passed_over(input.reader->first_byte());
-    if (index == 0 && truncate_late) {
-      HYPERCOPY_TRY(prepare_target(plan, input.file->copy_sql, *first));
-      summary.truncated = commits_truncate;
-      first.reset();
-    }
-    return input;
-  };
-  PipelineOutcome outcome = run_pipeline(pipeline_options(plan), open, open_stream, environment.console,
-                                         environment.cancellation, *run_stop, watch);
+void summarise(PipelineOutcome outcome, LoadSummary& summary) {
+  if (outcome.workers < summary.jobs) summary.jobs_limit = JobsLimit::connections;
+  summary.jobs = outcome.workers;
   summary.totals = outcome.totals;
   summary.error = std::move(outcome.error);
   summary.shares = outcome.shares;
   summary.complete = outcome.complete;
   summary.interrupted = outcome.interrupted && !outcome.complete;
   summary.wire_totals = outcome.wire;
+}
+
+// A planned load: TRUNCATE where it is asked for, then the pipeline over its inputs and connections.
+class PlannedRun {
+ public:
+  PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnvironment& environment,
+             LoadSummary& summary)
+      : plan_(planned.plan),
+        connector_(connector),
+        environment_(environment),
+        summary_(summary),
+        first_(std::move(planned.connection)),
+        truncate_late_(truncates_behind_header(plan_)) {}
+
+  Status run() {
+    if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
+    HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
+    const LoadOptions& options = plan_.options;
+    const auto period =
+        options.reporting_period.count() > 0 ? options.reporting_period : kDefaultReportingPeriod;
+    ProgressReporter reporter(environment_.console, environment_.progress, period);
+    ProgressWatch watch(reporter, plan_.bytes_total);
+    const InputOpener open_input = [&](std::size_t index, const BatchLimits& limits, BatchPool& pool,
+                                       TimeShares& shares) -> Result<OpenedInput> {
+      HYPERCOPY_ASSIGN(OpenedInput input, open(index, limits, pool, shares));
+      watch.passed_over(input.reader->first_byte());
+      return input;
+    };
+    const StreamOpener open_stream = [this](unsigned worker) { return connect(worker); };
+    summarise(run_pipeline(pipeline_options(plan_), open_input, open_stream, environment_.console,
+                           environment_.cancellation, *run_stop_, watch),
+              summary_);
+    return {};
+  }
+
+ private:
+  Status truncate(const std::string& copy_sql) {
+    HYPERCOPY_TRY(prepare_target(plan_, copy_sql, *first_));
+    summary_.truncated = plan_.options.truncate && !plan_.single_transaction;
+    return {};
+  }
+
+  // On the reader's thread.
+  Result<OpenedInput> open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
+                           TimeShares& shares) {
+    HYPERCOPY_ASSIGN(OpenedInput input,
+                     open_input(plan_, plan_.files[index], limits, pool, shares, *run_stop_));
+    if (index == 0 && truncate_late_) {
+      HYPERCOPY_TRY(truncate(input.file->copy_sql));
+      first_.reset();
+    }
+    return input;
+  }
+
+  // On the worker's thread. The connection that made the plan is the first worker's, unless the reader's
+  // thread needs it for TRUNCATE.
+  Result<std::unique_ptr<CopyStream>> connect(unsigned worker) {
+    if (worker == 1 && !truncate_late_) {
+      return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt));
+    }
+    HYPERCOPY_ASSIGN(Connection connection,
+                     connector_.connect(application_name(summary_.run_id, worker), *run_stop_));
+    HYPERCOPY_TRY(pin_session(connection, plan_.session));
+    return std::make_unique<PgCopyStream>(std::move(connection));
+  }
+
+  const LoadPlan& plan_;
+  Connector& connector_;
+  const LoadEnvironment& environment_;
+  LoadSummary& summary_;
+  std::optional<Connection> first_;
+  const bool truncate_late_;
+  std::unique_ptr<Cancellation> run_stop_;
+};
+
+Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {
+  summary.table = display_qualified(options.table.schema, options.table.name);
+  ServerNotices notices(environment.console);
+  Connector connector(options.connection, environment.cancellation, std::ref(notices),
+                      environment.password_prompt);
+  HYPERCOPY_ASSIGN(PlannedLoad planned, make_plan(options, connector, application_name(summary.run_id, 1),
+                                                  environment.cancellation));
+  summarise(planned.plan, options.table, summary);
+  say_at_start(planned.plan, options, environment.console);
+  return PlannedRun(planned, connector, environment, summary).run();
 }
 
 }  // namespace
@@ -240,7 +277,7 @@ LoadSummary run_load(const LoadOptions& options, const LoadEnvironment& environm
   summary.run_id = make_run_id();
   const auto started = Clock::now();
   try {
-    plan_and_run(options, environment, summary);
+    if (auto ran = plan_and_run(options, environment, summary); !ran) summary.error = std::move(ran).error();
   } catch (const std::exception& exception) {
     summary.error = Error{.kind = ErrorKind::internal, .message = exception.what()};
   }

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "typed_text.hpp"
+
 namespace hypercopy {
 
 namespace {
@@ -154,15 +156,16 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   HYPERCOPY_ASSIGN(Connection connection, connector.connect(application_name, cancellation));
   HYPERCOPY_TRY(check_server(connection));
   plan.server_version = connection.parameter("server_version");
+  if (!options.encoding.empty()) HYPERCOPY_TRY(transcode_typed_text(connection, plan.options));
   HYPERCOPY_ASSIGN(plan.session, read_session(connection, options.encoding));
   HYPERCOPY_TRY(pin_session(connection, plan.session));
-  HYPERCOPY_ASSIGN(plan.table, describe_table(connection, options.table));
-  HYPERCOPY_TRY(check_where(connection, plan.table, options.where));
+  HYPERCOPY_ASSIGN(plan.table, describe_table(connection, plan.options.table));
+  HYPERCOPY_TRY(check_where(connection, plan.table, plan.options.where));
   plan.split = SplitOptions{.format = options.dialect.format,
                             .quote = options.dialect.quote,
                             .escape = options.dialect.escape,
                             .before_v18 = connection.server_version() < kFirstVersionWithPlainMarker};
-  plan.statement.emplace(connection, plan.table, options.dialect, options.where);
+  plan.statement.emplace(connection, plan.table, plan.options.dialect, plan.options.where);
   note_differences_from_one_copy(plan);
   if (plan.single_transaction && options.skip_failed_batches) {
     return fail(ErrorKind::usage, "failed batches cannot be skipped in a single transaction",
@@ -178,6 +181,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path, co
   OpenedInput input;
   HYPERCOPY_ASSIGN(auto source, open_source(path, cancellation));
   const std::string name = source->name();
+  const bool regular = source->size().has_value() && path != "-";
   input.reader =
       std::make_unique<BatchReader>(std::move(source), plan.split, plan.kernel, limits, pool, shares);
   HYPERCOPY_ASSIGN(const Prologue prologue,
@@ -190,6 +194,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path, co
   }
   auto file = std::make_shared<InputFile>();
   file->name = name;
+  if (regular) file->path = path;
   file->dialect = options.dialect;
   file->split = plan.split;
   const bool match = options.header == Header::match;

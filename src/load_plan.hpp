@@ -20,7 +20,7 @@
 namespace hypercopy {
 
 struct LoadPlan {
-  const LoadOptions& options;
+  LoadOptions options;  // names as they are in the input's encoding
   std::vector<std::string> files{};
   std::optional<std::uint64_t> bytes_total{};  // of all files, where known
   SessionSettings session{};

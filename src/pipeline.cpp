@@ -86,6 +86,7 @@ class Pipeline {
         .totals = ledger_.totals(), .error = ledger_.error(), .shares = {}, .wire = wire_.totals()};
     const LedgerTotals& totals = outcome.totals;
     outcome.interrupted = interrupted_;
+    outcome.workers = options_.jobs - refused_;
     outcome.complete = read_everything_ && !outcome.error &&
                        totals.committed.records + totals.skipped.records == totals.split.records;
     for (const auto& share : shares) add(outcome.shares, share);
@@ -125,12 +126,15 @@ class Pipeline {
       break;
     }
     read_everything_ = !context_.stopped;
+    context_.nothing_to_load = read_everything_ && options_.policy.copies_nothing &&
+                               !context_.first_copy_sql.empty() && ledger_.totals().split.records == 0;
     queue_.close();
   }
 
   Status read_input(std::size_t index, TimeShares& share, std::uint64_t& wanted) {
     const BatchLimits limits{.batch_records = options_.batch_records, .total_records = wanted};
     HYPERCOPY_ASSIGN(const OpenedInput input, open_input_(index, limits, pool_, share));
+    if (index == 0) context_.first_copy_sql = input.file->copy_sql;
     for (const auto& notice : input.notices) console_.log(LogLevel::info, notice);
     for (const auto& detail : input.details) console_.log(LogLevel::verbose, detail);
     while (true) {
@@ -163,6 +167,7 @@ class Pipeline {
   void refuse_worker(unsigned number, Error error) {
     if (context_.stopped) return;
     if (number == 1 || !error.sqlstate.starts_with("53")) return fail_run(std::move(error));
+    ++refused_;
     console_.log(LogLevel::warning,
                  fmt::format("worker {} gets no connection, going on with fewer: {}", number, error.message));
   }
@@ -199,6 +204,7 @@ class Pipeline {
   Ledger ledger_;
   WireChoice wire_;
   RunContext context_;
+  std::atomic<unsigned> refused_{0};
   bool interrupted_ = false;      // the calling thread's
   bool read_everything_ = false;  // the reader's, until its thread has ended
 };

@@ -62,12 +62,26 @@ constexpr Verdict kSplitting{"finding the records was the limit",
                              "a faster core helps, more workers (-j) do not"};
 constexpr Verdict kConnecting{"starting up was the limit", "the input is small, there is nothing to tune"};
 
-Verdict verdict(const TimeShares& shares, unsigned jobs) {
+// More workers are no advice where there can be none.
+Verdict without_more_workers(Verdict said, JobsLimit limit) {
+  switch (limit) {
+    case JobsLimit::none:
+      return said;
+    case JobsLimit::single_transaction:
+      return {said.limit, "a single transaction has one worker"};
+    case JobsLimit::connections:
+      return {said.limit, "the server gave no connection for more workers"};
+  }
+  return said;
+}
+
+Verdict verdict(const LoadSummary& summary) {
+  const TimeShares& shares = summary.shares;
   if (shares.worker_sending >= std::max(shares.worker_encoding, shares.worker_waiting)) {
-    return jobs == 1 ? kServerOneWorker : kServer;
+    return without_more_workers(summary.jobs == 1 ? kServerOneWorker : kServer, summary.jobs_limit);
   }
   if (shares.worker_encoding >= shares.worker_waiting) {
-    return kPreparing;
+    return without_more_workers(kPreparing, summary.jobs_limit);
   }
   if (shares.reader_waiting >= std::max(shares.reader_reading, shares.reader_splitting)) {
     return kConnecting;
@@ -92,7 +106,7 @@ std::string time_lines(const LoadSummary& summary) {
   if (reader.count() <= 0 || workers.count() <= 0) {
     return {};
   }
-  const Verdict said = verdict(shares, summary.jobs);
+  const Verdict said = verdict(summary);
   return fmt::format(
       "\ntime: reader {} % reading, {} % splitting, {} % waiting for workers"
       "\ntime: workers {} % preparing, {} % server, {} % waiting for input"
@@ -218,14 +232,20 @@ Json to_json(const TimeShares& shares) {
           {"worker_waiting_seconds", seconds(shares.worker_waiting)}};
 }
 
+// A range has its end in last_*: null where the record is known.
 Json to_json(const std::optional<Location>& location) {
   if (!location) {
     return nullptr;
   }
-  return {{"source", location->source},
-          {"byte", location->at.byte},
-          {"line", location->at.line},
-          {"record", location->at.record}};
+  Json json = {{"source", location->source},    {"byte", location->at.byte}, {"line", location->at.line},
+               {"record", location->at.record}, {"last_byte", nullptr},      {"last_line", nullptr},
+               {"last_record", nullptr}};
+  if (const auto& last = location->last) {
+    json["last_byte"] = last->byte;
+    json["last_line"] = last->line;
+    json["last_record"] = last->record;
+  }
+  return json;
 }
 
 Json to_json(const std::optional<Error>& error) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <exception>
 
+#include "copy_trail.hpp"
 #include "stopwatch.hpp"
 
 namespace hypercopy {
@@ -16,6 +17,11 @@ std::string batch_extent(const Batch& batch) {
   return fmt::format("records {} to {} (bytes {} to {}) of {}", batch.first.record,
                      batch.first.record + batch.records - 1, batch.first.byte,
                      batch.first.byte + batch.bytes().size() - 1, batch.file->name);
+}
+
+void append_detail(Error& error, std::string_view text) {
+  if (!error.detail.empty()) error.detail += '\n';
+  error.detail += text;
 }
 
 // A server error that may come from a record: the rest of the batch may be good. What remains is the run's: no rights, no
@@ -54,6 +60,17 @@ void Worker::run() {
 
 void Worker::run_batches() {
   while (const std::optional<Batch> batch = take()) load(*batch);
+  if (!run_.nothing_to_load.exchange(false)) return;
+  auto copied = copy_nothing();
+  if (copied) copied = stream_->commit();
+  if (copied) return;
+  stream_->abort("the load failed on the client");
+  fail_run(std::move(copied).error());
+}
+
+Status Worker::copy_nothing() {
+  HYPERCOPY_ASSIGN(const std::uint64_t rows, send({}, run_.first_copy_sql));
+  return check_count(0, rows);
 }
 
 std::optional<Batch> Worker::take() {
@@ -65,7 +82,7 @@ Result<std::string_view> Worker::prepare(const Batch& batch) {
   const InputFile& file = *batch.file;
   if (file.mapping.dropped.empty()) return batch.bytes();
   const Stopwatch watch(shares_.worker_encoding);
-  prepared_.clear();
+  clear_for_reuse(prepared_);
   std::size_t bad_record = 0;
   auto dropped = drop_fields(batch.bytes(), file.dialect, file.mapping, batch.newline, prepared_, bad_record);
   if (dropped) return std::string_view(prepared_);
@@ -163,7 +180,7 @@ void Worker::load(const Batch& batch) {
   if (answered) return settle_failure(batch, std::move(error));
   run_.ledger.unknown(batch.records, batch.bytes().size());
   error = in_doubt(std::move(error), batch_extent(batch));
-  error.location = Location{.source = batch.file->name, .at = batch.first};
+  error.location = extent_of(batch);
   fail_run(std::move(error));
 }
 
@@ -190,25 +207,29 @@ void Worker::fail_run(Error error) {
 // batch.
 Error Worker::located(const Batch& batch, Error error) {
   if (error.location) return error;
-  error.location = Location{.source = batch.file->name, .at = batch.first};
   const auto named = error.kind == ErrorKind::sql
                          ? parse_copy_context(error.context, run_.policy.relation, batch.file->mapping)
                          : std::nullopt;
-  const auto record = named ? record_at_server_line(batch, named->line) : std::nullopt;
+  const auto record = named ? named_record(batch, named->line) : std::nullopt;
   if (!record) {
-    const std::string extent = fmt::format("It is one of {}.", batch_extent(batch));
-    error.detail = error.detail.empty() ? extent : fmt::format("{}\n{}", error.detail, extent);
+    error.location = extent_of(batch);
     return error;
   }
-  error.location->at = record->at;
+  error.location = Location{.source = batch.file->name, .at = record->at};
   if (error.column.empty()) error.column = named->column;
   if (is_data_error(error) && !fails_alone(batch, record->bytes, error.sqlstate)) {
-    const std::string note = fmt::format(
-        "The server named this record; alone it is accepted, so it clashes with another one of {}.",
-        batch_extent(batch));
-    error.detail = error.detail.empty() ? note : fmt::format("{}\n{}", error.detail, note);
+    append_detail(error, fmt::format("The server named this record; alone it is accepted, so it clashes with "
+                                     "another one of {}.",
+                                     batch_extent(batch)));
   }
   return error;
+}
+
+// In binary the server counts records.
+std::optional<RecordInBatch> Worker::named_record(const Batch& batch, std::uint64_t line) const {
+  if (run_.wire.is_demanded()) return record_at_index(batch, line - 1);
+  const std::string_view sent = batch.file->mapping.dropped.empty() ? batch.bytes() : prepared_;
+  return record_at_server_line({.batch = batch, .bytes = sent}, line);
 }
 
 // Replays one record in a transaction that is always rolled back.
@@ -224,70 +245,88 @@ bool Worker::fails_alone(const Batch& batch, std::string_view record, const std:
   return !rows && rows.error().sqlstate == sqlstate;
 }
 
-void Worker::run_single_transaction() {
-  std::shared_ptr<const InputFile> file;  // the input whose COPY is open
+// One COPY per input, everything committed at the end.
+struct Worker::SingleTransaction {
+  std::shared_ptr<const InputFile> file{};  // the input whose COPY is open
+  CopyTrail trail{};                        // of that COPY
+  std::uint64_t inputs = 0;
   std::uint64_t records_in_copy = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   std::uint64_t rows = 0;
+};
 
-  const auto finish_copy = [&]() -> Status {
-    if (!file) return {};
-    HYPERCOPY_ASSIGN(const std::uint64_t counted, stream_->finish());
-    HYPERCOPY_TRY(check_count(records_in_copy, counted));
-    rows += counted;
-    records_in_copy = 0;
-    file.reset();
-    return {};
-  };
-  const auto send = [&](const Batch& batch) -> Status {
-    HYPERCOPY_ASSIGN(const std::string_view prepared, prepare(batch));
-    const Stopwatch watch(shares_.worker_sending);
-    if (batch.file != file) {
-      HYPERCOPY_TRY(finish_copy());
-      HYPERCOPY_TRY(stream_->begin(batch.file->copy_sql));
-      file = batch.file;
-    }
-    records_in_copy += batch.records;
-    return stream_->put(prepared);
-  };
-  const auto give_up = [&](Error error, const InputFile& input) {
-    // The record may have been sent long ago, so the server's own count is all there is to say.
-    if (const auto named = parse_copy_context(error.context, run_.policy.relation, input.mapping)) {
-      error.detail += fmt::format("{}The server names line {} of the data of {} (its header not counted).",
-                                  error.detail.empty() ? "" : "\n", named->line, input.name);
-      if (error.column.empty()) error.column = named->column;
-    }
+Status Worker::send_on(SingleTransaction& load, Batch batch) {
+  HYPERCOPY_ASSIGN(const std::string_view prepared, prepare(batch));
+  const Stopwatch watch(shares_.worker_sending);
+  if (batch.file != load.file) {
+    HYPERCOPY_TRY(finish_copy(load));
+    HYPERCOPY_TRY(stream_->begin(batch.file->copy_sql));
+    load.file = batch.file;
+    load.trail = CopyTrail();
+    ++load.inputs;
+  }
+  load.records_in_copy += batch.records;
+  load.trail.add(std::move(batch), prepared);
+  return stream_->put(prepared);
+}
+
+Status Worker::finish_copy(SingleTransaction& load) {
+  if (!load.file) return {};
+  HYPERCOPY_ASSIGN(const std::uint64_t counted, stream_->finish());
+  HYPERCOPY_TRY(check_count(load.records_in_copy, counted));
+  load.rows += counted;
+  load.records_in_copy = 0;
+  load.file.reset();
+  return {};
+}
+
+// The server's line leads to the record, which may have been sent long ago; without a line it is one of the
+// open COPY's records, and at COMMIT one of all.
+Error Worker::located(const SingleTransaction& load, Error error) const {
+  if (error.location || load.trail.empty()) return error;
+  if (!load.file && load.inputs > 1) {
+    append_detail(error, fmt::format("It is one of the {} records of {} inputs.", load.records, load.inputs));
+    return error;
+  }
+  const auto named = load.file && error.kind == ErrorKind::sql
+                         ? parse_copy_context(error.context, run_.policy.relation, load.file->mapping)
+                         : std::nullopt;
+  error.location = named ? load.trail.locate(named->line) : load.trail.extent();
+  if (named && error.column.empty()) error.column = named->column;
+  return error;
+}
+
+void Worker::run_single_transaction() {
+  SingleTransaction load;
+  const auto give_up = [&](Error error) {
+    error = located(load, std::move(error));
     stream_->abort("the load failed on the client");
-    run_.ledger.failed(records, bytes);
+    run_.ledger.failed(load.records, load.bytes);
     fail_run(std::move(error));
   };
 
-  while (const std::optional<Batch> batch = take()) {
-    records += batch->records;
-    bytes += batch->bytes().size();
-    auto sent = send(*batch);
-    if (sent) {
-      run_.ledger.sent(batch->bytes().size());
-      continue;
-    }
-    return give_up(std::move(sent).error(), *batch->file);
+  while (std::optional<Batch> batch = take()) {
+    const std::uint64_t bytes = batch->bytes().size();
+    load.records += batch->records;
+    load.bytes += bytes;
+    if (auto sent = send_on(load, std::move(*batch)); !sent) return give_up(std::move(sent).error());
+    run_.ledger.sent(bytes);
   }
   if (run_.stopped) {
     stream_->abort("the load was stopped");
-    run_.ledger.failed(records, bytes);
+    run_.ledger.failed(load.records, load.bytes);
     return;
   }
-  const std::shared_ptr<const InputFile> last = file;
-  if (auto finished = finish_copy(); !finished) return give_up(std::move(finished).error(), *last);
+  auto finished = run_.nothing_to_load.exchange(false) ? copy_nothing() : finish_copy(load);
+  if (!finished) return give_up(std::move(finished).error());
   if (auto committed = stream_->commit(); !committed) {
     Error error = std::move(committed).error();
-    if (error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol)
-      return give_up(std::move(error), *last);
-    run_.ledger.unknown(records, bytes);
-    return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", records)));
+    if (error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol) return give_up(std::move(error));
+    run_.ledger.unknown(load.records, load.bytes);
+    return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", load.records)));
   }
-  run_.ledger.committed(records, bytes, rows);
+  run_.ledger.committed(load.records, load.bytes, load.rows);
 }
 
 }  // namespace hypercopy

@@ -3,9 +3,7 @@
 // Units:   the server counts lines of its own COPY from 1; a Location is of the whole input.
 // Why:     the line number stands only in CONTEXT, a translated text, and counts the batch, not the file;
 //          quoted newlines count, but for those of the first record in a file with LF newlines (its style is
-//          not known yet). So the server's count is re-enacted over the batch, and the worker confirms by
-//          replaying the record alone (not where fields are dropped or the load is a single transaction).
-// Source:  PostgreSQL src/backend/commands/copyfrom.c, CopyFromErrorCallback; copyfromparse.c,
+//XX// Source:  PostgreSQL src/backend/commands/copyfrom.c, CopyFromErrorCallback; copyfromparse.c,
 //          CopyReadLineText.
 #pragma once
 
@@ -35,10 +33,24 @@ struct RecordInBatch {
   std::string_view bytes;  // of the batch, newline included
 };
 
-// The record that the server was reading when its counter stood at `line`; nothing if the batch has none
-// such.
-[[nodiscard]] std::optional<RecordInBatch> record_at_server_line(const Batch& batch, std::uint64_t line);
+// A batch as the server's counter saw it.
+struct SentBatch {
+  const Batch& batch;
+  std::string_view bytes;     // the batch's, or what was left of them without dropped fields
+  bool begins_a_copy = true;  // its first record is the first of its COPY
+};
+
+// By how much the batch moves the server's line counter.
+[[nodiscard]] std::uint64_t server_lines(const SentBatch& sent);
+// The record that the server was reading when its counter stood at `line`, counted from the batch's first;
+// nothing if the batch has none such.
+[[nodiscard]] std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line);
 // The record with this index (from 0) in the batch.
 [[nodiscard]] std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index);
+
+// Of the batch's last record the number, its last line and its last byte.
+[[nodiscard]] Position last_of(const Batch& batch);
+// From the batch's first record to its last one; the record itself where the batch has but one.
+[[nodiscard]] Location extent_of(const Batch& batch);
 
 }  // namespace hypercopy

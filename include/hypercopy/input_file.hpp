@@ -15,7 +15,8 @@
 namespace hypercopy {
 
 struct InputFile {
-  std::string name;  // as in messages
+  std::string name;    // as in messages
+  std::string path{};  // of a regular file whose bytes at a Position can be read again; else empty
   Dialect dialect;
   SplitOptions split;
   ColumnMapping mapping;

@@ -93,6 +93,8 @@ struct LoadOptions {
   // What only the drop-in asks for (parallel_copy_cli.hpp).
   bool literal_files = false;          // `files` are paths as they stand: no patterns, "-" is a file's name
   std::string where{};                 // COPY ... WHERE, as SQL; never on a hypertable
+  bool extra_mappings = false;         // entries of column_map for fields the header lacks: said, not refused
+  bool empty_input_copies = true;      // an input without any record is one empty COPY, as it is for psql
   bool skip_failed_batches = false;    // a batch that the server refuses is dropped whole; said and counted
   bool windows_1252_fallback = false;  // a batch that is invalid in UTF-8 (22021) is sent again as WIN1252
 };

@@ -71,6 +71,7 @@ struct PipelineOutcome {
   std::optional<Error> error;
   TimeShares shares;  // summed over threads
   WireTotals wire;
+  unsigned workers = 0;  // as many as were asked for, less those that got no connection
   // Every record of every input was read and committed (or skipped as asked), even if a stop came at the last
   // moment.
   bool complete = false;

@@ -29,12 +29,16 @@ struct TimeShares {
   Duration worker_waiting{};    // for a batch: the reader is slower than the workers
 };
 
+// Why more workers than a run had are not to be had.
+enum class JobsLimit : std::uint8_t { none, single_transaction, connections };
+
 struct LoadSummary {
   std::string table{};     // as a person would write it: schema.table; empty: the run did not get that far
   bool truncated = false;  // TRUNCATE was committed before the first row
   std::string run_id;      // also in application_name of every connection
   std::vector<std::string> sources;
-  unsigned jobs = 0;
+  unsigned jobs = 0;  // workers that had a connection
+  JobsLimit jobs_limit = JobsLimit::none;
   std::size_t batch_bytes = 0;
   std::string kernel;  // scan kernel in use
   std::string wire;    // --wire: auto, binary or csv

@@ -34,6 +34,7 @@ struct WorkerPolicy {
   bool single_transaction = false;
   bool skip_failed_batches = false;
   bool windows_1252_fallback = false;
+  bool copies_nothing = true;  // an input without any record is one empty COPY
 };
 
 struct RunContext {
@@ -44,6 +45,10 @@ struct RunContext {
   WireChoice& wire;
   std::function<void()> stop;        // ends the run: reader and queue are cancelled; safe from any thread
   std::atomic<bool> stopped{false};  // set by stop
+  // No input had a record: set before the queue is closed, taken back by the worker that sees to it. One empty
+  // COPY, so that rights and statement triggers are what they are for psql.
+  std::atomic<bool> nothing_to_load{false};
+  std::string first_copy_sql{};  // of the first input; read it where nothing_to_load was true
 };
 
 class Worker {
@@ -57,8 +62,14 @@ class Worker {
   [[nodiscard]] const TimeShares& shares() const { return shares_; }
 
  private:
+  struct SingleTransaction;
+
   void run_batches();
+  [[nodiscard]] Status copy_nothing();
   void run_single_transaction();
+  [[nodiscard]] Status send_on(SingleTransaction& load, Batch batch);
+  [[nodiscard]] Status finish_copy(SingleTransaction& load);
+  [[nodiscard]] Error located(const SingleTransaction& load, Error error) const;
   [[nodiscard]] std::optional<Batch> take();
   [[nodiscard]] Result<std::string_view> prepare(const Batch& batch);
   [[nodiscard]] std::optional<std::string_view> encode(const Batch& batch, GivenUp& why);
@@ -71,6 +82,7 @@ class Worker {
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
   [[nodiscard]] Error located(const Batch& batch, Error error);
+  [[nodiscard]] std::optional<RecordInBatch> named_record(const Batch& batch, std::uint64_t line) const;
   [[nodiscard]] bool fails_alone(const Batch& batch, std::string_view record, const std::string& sqlstate);
 
   RunContext& run_;

@@ -221,6 +221,7 @@ TEST(PipelineFault, AWorkerWithoutConnectionIsDoneWithout) {
   const auto outcome = run_pipeline({.jobs = 4, .batch_bytes = 128}, open_input, open_stream, console,
                                     **cancellation, **run_stop, watch);
   EXPECT_FALSE(outcome.error);
+  EXPECT_EQ(outcome.workers, 1U);
   EXPECT_EQ(server.committed_records(), kRecords);
 }
 

@@ -32,6 +32,15 @@ TEST_F(BadTarget, TableOfAnotherSchemaIsHinted) {
                  {fmt::format("There is {}.t_of_", schema())});
 }
 
+TEST_F(BadTarget, TableOfANearNameIsHinted) {
+  server().execute("CREATE TABLE wetterlage (a int, b text); CREATE TABLE wetterlagen_alt (a int)");
+  expect_failure(run("weterlage", {file_}), 0,
+                 {"there is no table weterlage", "did you mean \"wetterlage\"?"});
+  expect_failure(run(schema() + ".wetterlag", {file_}), 0, {"did you mean \"wetterlage\"?"});
+  const Checked far = run(schema() + ".klima", {file_});
+  EXPECT_TRUE(says_not(far, "did you mean"));
+}
+
 TEST_F(BadTarget, SchemaThatDoesNotExist) {
   expect_failure(run("no_such_schema.t", {file_}), 0, {"there is no table no_such_schema.t"});
 }
@@ -59,6 +68,25 @@ TEST_F(BadTarget, NoPrivilegeToInsert) {
   const Checked run = this->run("t", {file_});
   server().execute(fmt::format("DROP OWNED BY {0}_reader; DROP ROLE {0}_reader", schema()));
   expect_failure(run, 0, {"permission denied for table t", "SQLSTATE: 42501"});
+}
+
+// As one COPY of it would be.
+TEST_F(BadTarget, AnEmptyInputNeedsThePrivilegeToInsert) {
+  server().execute(
+      fmt::format("CREATE TABLE t (a int, b text); CREATE ROLE {0}_reader LOGIN; "
+                  "GRANT USAGE ON SCHEMA {0} TO {0}_reader; GRANT SELECT ON t TO {0}_reader",
+                  schema()));
+  other_dsn_ = fmt::format("{} user={}_reader", dsn(), schema());
+  const std::string empty = folder_.file("empty.csv", "");
+  const std::string header = folder_.file("header.csv", "a\n");
+  std::vector<Checked> runs;
+  runs.push_back(run("t", {empty}));
+  runs.push_back(run("t", {"-j", "4", empty, empty}));
+  runs.push_back(run("t", {"-1", empty}));
+  runs.push_back(run("t", {"--header", empty, header}));
+  server().execute(fmt::format("DROP OWNED BY {0}_reader; DROP ROLE {0}_reader", schema()));
+  for (const Checked& run : runs)
+    expect_failure(run, 0, {"permission denied for table t", "SQLSTATE: 42501"});
 }
 
 TEST_F(BadTarget, NamesWithQuotesSpacesUpperCaseAndUnicode) {

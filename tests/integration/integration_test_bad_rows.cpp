@@ -18,6 +18,13 @@ class BadRows : public CheckedLoadTest {
   [[nodiscard]] std::string at(std::uint64_t record, std::uint64_t line, std::uint64_t byte) const {
     return fmt::format("at {}: record {}, line {}, byte {}\n", path_, record, line, byte);
   }
+  // A range.
+  [[nodiscard]] std::string at(std::uint64_t record, std::uint64_t line, std::uint64_t byte,
+                               std::uint64_t last_record, std::uint64_t last_line,
+                               std::uint64_t last_byte) const {
+    return fmt::format("at {}: records {} to {}, lines {} to {}, bytes {} to {}\n", path_, record,
+                       last_record, line, last_line, byte, last_byte);
+  }
 
   const std::string path_ = folder_.path() + "/input.csv";
 };
@@ -54,15 +61,23 @@ struct Layout {
 
 class WrongTypeInTheLastRow : public BadRows, public ::testing::WithParamInterface<Layout> {};
 
-TEST_P(WrongTypeInTheLastRow, IsFoundExactly) {
-  const Layout& layout = GetParam();
-  server().execute("CREATE TABLE t (a int, b text, n int)");
-  constexpr std::uint64_t kRecords = 3000;
+constexpr std::uint64_t kRecords = 3000;
+
+// `byte`: where the wrong record begins.
+std::string wrong_in_the_last_row(const Layout& layout, std::size_t& byte) {
   std::string input = fmt::format("a,b,n{}", layout.newline);
   for (std::uint64_t record = 1; record < kRecords; ++record)
     input += fmt::format("{},{},7{}", record, layout.value, layout.newline);
-  const std::size_t byte = input.size();
+  byte = input.size();
   input += fmt::format("{},{},seven{}", kRecords, layout.value, layout.newline);
+  return input;
+}
+
+TEST_P(WrongTypeInTheLastRow, IsFoundExactly) {
+  const Layout& layout = GetParam();
+  server().execute("CREATE TABLE t (a int, b text, n int)");
+  std::size_t byte = 0;
+  const std::string input = wrong_in_the_last_row(layout, byte);
   const Checked run = run_file(input, {"--header", "-j", "3", layout.cut, layout.cut_value});
   EXPECT_EQ(run.outcome.exit_code, 1);
   for (const auto& text :
@@ -75,6 +90,17 @@ TEST_P(WrongTypeInTheLastRow, IsFoundExactly) {
   const auto& totals = run.report["totals"];
   EXPECT_GE(totals["failed"]["batches"], 1);
   EXPECT_LT(totals["rows_loaded"], kRecords);
+}
+
+// One COPY of the whole input: the server's line counts from its beginning.
+TEST_P(WrongTypeInTheLastRow, IsFoundExactlyInASingleTransaction) {
+  const Layout& layout = GetParam();
+  server().execute("CREATE TABLE t (a int, b text, n int)");
+  std::size_t byte = 0;
+  const std::string input = wrong_in_the_last_row(layout, byte);
+  expect_failure(run_file(input, {"--header", "-1", layout.cut, layout.cut_value}), 0,
+                 {"invalid input syntax for type integer: \"seven\"", "SQLSTATE: 22P02", "column: n",
+                  at(kRecords, 2 + (kRecords - 1) * layout.lines, byte)});
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -106,7 +132,49 @@ TEST_F(BadRows, CommittedBatchesAreCountedTruly) {
 TEST_F(BadRows, SingleTransactionLeavesNothing) {
   server().execute("CREATE TABLE t (a int)");
   expect_failure(run_file("1\n2\nx\n", {"-1", "--batch-rows", "1"}), 0,
-                 {"SQLSTATE: 22P02", "line 3", "column: a", "no row is committed"});
+                 {"SQLSTATE: 22P02", at(3, 3, 4), "column: a", "no row is committed"});
+}
+
+TEST_F(BadRows, SingleTransactionFindsARecordThatWasSentLongAgo) {
+  server().execute("CREATE TABLE t (a int, b text)");
+  std::string input;
+  for (int row = 1; row <= 20000; ++row) input += fmt::format("{},\"x\ny\"\n", row);
+  const std::size_t byte = input.size();
+  input += "x,y\n";
+  for (int row = 0; row < 50000; ++row) input += "1,a value of some length that fills a few megabytes\n";
+  expect_failure(run_file(input, {"-1"}), 0, {"SQLSTATE: 22P02", at(20001, 40001, byte), "column: a"});
+}
+
+TEST_F(BadRows, SingleTransactionNamesTheInputOfTheRecord) {
+  server().execute("CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a + 1) STORED, b text)");
+  const std::string before = folder_.file("before.csv", "a,b\n1,\"x\ny\"\n");
+  const std::string behind = folder_.file("behind.csv", "b,a\nz,1\n");
+  // The column that is dropped here has lines of its own, which the server does not see.
+  static_cast<void>(folder_.file("input.csv", "g,a,b\n\"1\n2\",3,x\n\"3\n4\",five,x\n"));
+  expect_failure(run("t", {"-1", "--header", before, path_, behind}), 0,
+                 {"SQLSTATE: 22P02", at(2, 4, 16), "column: a"});
+}
+
+TEST_F(BadRows, SingleTransactionOfAPipeNamesTheRecords) {
+  server().execute("CREATE TABLE t (a int)");
+  const Checked run = this->run("t", {"-1"}, {.stdin_bytes = "1\n2\nx\n"});
+  expect_failure(run, 0, {"SQLSTATE: 22P02", "at standard input: record 3, line 3, byte 4\n"});
+}
+
+TEST_F(BadRows, AsBinaryTheServerCountsRecords) {
+  server().execute("CREATE TABLE t (a int CHECK (a < 100), b text)");
+  expect_failure(run_file("1,\"x\ny\"\n2,\"x\ny\"\n3,z\n100,z\n", {"--wire", "binary"}), 0,
+                 {"SQLSTATE: 23514", at(4, 6, 20)});
+}
+
+// The record is only known as one of its batch: by the trigger's own statement, which has no line of COPY.
+TEST_F(BadRows, AStatementTriggerThatRaisesNamesTheRecordsOfTheBatch) {
+  server().execute(R"(CREATE TABLE t (a int);
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+      $$BEGIN IF (SELECT max(a) FROM t) > 4 THEN RAISE EXCEPTION 'enough'; END IF; RETURN NULL; END$$;
+    CREATE TRIGGER refuse AFTER INSERT ON t EXECUTE FUNCTION refuse();)");
+  expect_failure(run_file("1\n2\n3\n4\n5\n6\n", {"-j", "1", "--batch-rows", "3"}), 3,
+                 {"enough", "SQLSTATE: P0001", at(4, 4, 6, 6, 6, 11)});
 }
 
 TEST_F(BadRows, BytesInvalidInTheEncoding) {
@@ -168,9 +236,9 @@ TEST_F(BadRows, ForeignKeyNamesTheRecordsOfItsBatch) {
       "CREATE TABLE t (a int REFERENCES r)");
   std::string input;
   for (int row = 1; row <= 30; ++row) input += fmt::format("{}\n", row);
-  expect_failure(run_file(input, {"-j", "1", "--batch-rows", "10"}), 20,
-                 {"SQLSTATE: 23503", "It is one of records 21 to 30 (bytes 51 to 80) of " + path_,
-                  at(21, 21, 51), "Key (a)=(26) is not present in table \"r\"."});
+  expect_failure(
+      run_file(input, {"-j", "1", "--batch-rows", "10"}), 20,
+      {"SQLSTATE: 23503", at(21, 21, 51, 30, 30, 80), "Key (a)=(26) is not present in table \"r\"."});
 }
 
 TEST_F(BadRows, DeferredConstraintsAreCheckedBeforeTheBatchIsCounted) {
@@ -178,7 +246,16 @@ TEST_F(BadRows, DeferredConstraintsAreCheckedBeforeTheBatchIsCounted) {
       "CREATE TABLE r (a int PRIMARY KEY); INSERT INTO r VALUES (1), (2); "
       "CREATE TABLE t (a int REFERENCES r DEFERRABLE INITIALLY DEFERRED)");
   expect_failure(run_file("1\n2\n3\n4\n", {"-j", "1", "--batch-rows", "2"}), 2,
-                 {"SQLSTATE: 23503", "It is one of records 3 to 4 (bytes 4 to 7)"});
+                 {"SQLSTATE: 23503", at(3, 3, 4, 4, 4, 7)});
+  rows_before_ = 2;
+  const Checked whole = run_file("1\n2\n3\n4\n", {"-1", "--batch-rows", "2"});
+  expect_failure(whole, 0, {"SQLSTATE: 23503", at(1, 1, 0, 4, 4, 7)});
+  EXPECT_EQ(whole.report["error"]["location"]["record"], 1);
+  EXPECT_EQ(whole.report["error"]["location"]["last_record"], 4);
+  const std::string other = folder_.file("other.csv", "1\n");
+  const Checked two_files = run_file("1\n3\n", {"-1", other});
+  expect_failure(two_files, 0, {"SQLSTATE: 23503", "It is one of the 3 records of 2 inputs."});
+  EXPECT_TRUE(two_files.report["error"]["location"].is_null());
 }
 
 TEST_F(BadRows, TriggerThatRaisesInsideNestedFunctions) {

@@ -1,5 +1,6 @@
 // Which field goes into which column: header, --columns, --column-map, generated and identity columns.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "support/expect.hpp"
 #include "support/server.hpp"
@@ -222,6 +223,16 @@ TEST_F(Columns, TheSecondFilesHeaderIsCheckedBeforeTheFirstFilesRows) {
   const std::string one = folder_.file("one.csv", "a\n1\n");
   const std::string two = folder_.file("two.csv", "b\n2\n");
   expect_refused(load({"-t", "t", "--truncate", "--header", one, two}), 1, "two.csv");
+  EXPECT_EQ(server().rows_as_text("t"), Texts{"(0)"});
+}
+
+// Nobody writes into the pipe, and its header is not waited for.
+TEST_F(Columns, TheHeaderOfAFileBehindAPipeIsCheckedBeforeThePipeIsRead) {
+  server().execute("CREATE TABLE t (a int); INSERT INTO t VALUES (0)");
+  const std::string pipe = folder_.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string two = folder_.file("two.csv", "b\n2\n");
+  expect_refused(load({"-t", "t", "--truncate", "--header", pipe, two}), 1, "the header of " + two);
   EXPECT_EQ(server().rows_as_text("t"), Texts{"(0)"});
 }
 

@@ -198,6 +198,20 @@ TEST_F(Targets, ASingleTransactionOfNothing) {
   EXPECT_EQ(count("t"), 0U);
 }
 
+// One COPY of nothing fires them once, too.
+TEST_F(Targets, AnInputWithoutRecordsFiresStatementTriggersOnce) {
+  server().execute(R"(CREATE TABLE t (a int); CREATE TABLE fired (at text);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+      $$BEGIN INSERT INTO fired VALUES (TG_WHEN); RETURN NULL; END$$;
+    CREATE TRIGGER b BEFORE INSERT ON t EXECUTE FUNCTION note();
+    CREATE TRIGGER a AFTER INSERT ON t EXECUTE FUNCTION note();)");
+  for (const char* how : {"-1", "-j1", "-j4"}) {
+    server().execute("TRUNCATE fired");
+    expect_loaded(load({"-t", "t", how}, {.stdin_bytes = ""}), 0);
+    EXPECT_EQ(server().rows_as_text("fired"), (Texts{"(AFTER)", "(BEFORE)"})) << how;
+  }
+}
+
 TEST_F(Targets, ADeferredConstraintFailsItsBatchAtCommit) {
   server().execute("CREATE TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)");
   const Outcome run = load({"-t", "t", "-j", "1"}, {.stdin_bytes = "1\n2\n1\n"});

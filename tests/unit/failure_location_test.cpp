@@ -124,7 +124,7 @@ TEST_P(ServerLineOfBatch, IsTheRecord) {
   const LineCase& c = GetParam();
   BatchPool pool(1, 4096);
   const Batch batch = batch_of(pool, c.bytes, c.newline, SplitOptions{});
-  const auto record = record_at_server_line(batch, c.line);
+  const auto record = record_at_server_line({.batch = batch, .bytes = batch.bytes()}, c.line);
   ASSERT_EQ(record.has_value(), c.record != 0);
   if (!record) return;
   EXPECT_EQ(record->at, (Position{.byte = c.byte, .line = c.physical_line, .record = c.record}));
@@ -161,7 +161,7 @@ TEST(ServerLine, CountsNewlinesBehindAnEscapedQuote) {
   BatchPool pool(1, 4096);
   const std::string bytes = "a\n\"b\\\"\n\"\nc\n";
   const Batch batch = batch_of(pool, bytes, NewlineStyle::lf, SplitOptions{.escape = '\\'});
-  const auto record = record_at_server_line(batch, 4);
+  const auto record = record_at_server_line({.batch = batch, .bytes = batch.bytes()}, 4);
   ASSERT_TRUE(record);
   EXPECT_EQ(record->bytes, "c\n");
 }
@@ -169,9 +169,58 @@ TEST(ServerLine, CountsNewlinesBehindAnEscapedQuote) {
 TEST(ServerLine, TextFormatHasNoQuotes) {
   BatchPool pool(1, 4096);
   const Batch batch = batch_of(pool, "\"a\nb\nc\"\n", NewlineStyle::lf, SplitOptions{.format = Format::text});
-  const auto record = record_at_server_line(batch, 3);
+  const auto record = record_at_server_line({.batch = batch, .bytes = batch.bytes()}, 3);
   ASSERT_TRUE(record);
   EXPECT_EQ(record->bytes, "c\"\n");
+}
+
+// The server counts what it was sent, the place is that of the input.
+TEST(ServerLine, FieldsThatWereNotSentDoNotCount) {
+  BatchPool pool(1, 4096);
+  const Batch batch = batch_of(pool, "1,\"a\na\"\n2,\"b\nb\"\n3,c\n", NewlineStyle::lf, SplitOptions{});
+  const SentBatch sent{.batch = batch, .bytes = "1\n2\n3\n"};
+  EXPECT_EQ(server_lines(sent), 3U);
+  EXPECT_EQ(record_at_server_line(sent, 2)->at, (Position{.byte = 1008, .line = 102, .record = 51}));
+}
+
+struct CountCase {
+  const char* name;
+  std::string bytes;
+  NewlineStyle newline;
+  std::uint64_t lines;        // by which the server's counter moves
+  std::uint64_t lines_later;  // the same where another batch went before it into the COPY
+};
+
+class ServerLines : public ::testing::TestWithParam<CountCase> {};
+
+TEST_P(ServerLines, AreThoseOfTheBatch) {
+  const CountCase& c = GetParam();
+  BatchPool pool(1, 4096);
+  Batch batch = batch_of(pool, c.bytes, c.newline, SplitOptions{});
+  EXPECT_EQ(server_lines({.batch = batch, .bytes = batch.bytes()}), c.lines);
+  EXPECT_EQ(server_lines({.batch = batch, .bytes = batch.bytes(), .begins_a_copy = false}), c.lines_later);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Batches, ServerLines,
+    ::testing::Values(CountCase{"plain", "a\nb\n", NewlineStyle::lf, 2, 2},
+                      CountCase{"no_final_newline", "a\nb", NewlineStyle::lf, 2, 2},
+                      CountCase{"lf_in_the_first_record", "\"a\n\nb\"\nc\n", NewlineStyle::lf, 2, 4},
+                      CountCase{"crlf_in_the_first_record", "\"a\r\nb\"\nc\n", NewlineStyle::lf, 3, 3},
+                      CountCase{"lf_in_a_later_record", "a\n\"b\n\nb\"\n", NewlineStyle::lf, 4, 4},
+                      CountCase{"crlf", "\"a\r\nb\"\r\n\"c\nd\"\r\n", NewlineStyle::crlf, 3, 3},
+                      CountCase{"cr", "\"a\rb\"\rc", NewlineStyle::cr, 3, 3}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(Extent, IsARangeOfSeveralRecordsAndTheRecordOfOne) {
+  BatchPool pool(1, 4096);
+  Batch batch = batch_of(pool, "a\n\"b\nb\"\nc", NewlineStyle::lf, SplitOptions{});
+  batch.records = 3;
+  const Location several = extent_of(batch);
+  EXPECT_EQ(several.at, kFirst);
+  EXPECT_EQ(several.last, (Position{.byte = 1008, .line = 103, .record = 52}));
+  batch.records = 1;
+  EXPECT_FALSE(extent_of(batch).last);
 }
 
 TEST(RecordAtIndex, CountsRecordsNotLines) {

@@ -88,6 +88,7 @@ struct VerdictCase {
   unsigned jobs;
   TimeShares shares;
   const char* expected;
+  JobsLimit limit = JobsLimit::none;
 };
 
 class SummaryVerdict : public testing::TestWithParam<VerdictCase> {};
@@ -96,6 +97,7 @@ TEST_P(SummaryVerdict, NamesTheLimit) {
   LoadSummary summary = complete();
   summary.jobs = GetParam().jobs;
   summary.shares = GetParam().shares;
+  summary.jobs_limit = GetParam().limit;
   const std::string text = summary_text(summary, false);
   EXPECT_TRUE(contains(text, GetParam().expected)) << text;
 }
@@ -111,6 +113,21 @@ INSTANTIATE_TEST_SUITE_P(
         VerdictCase{
             "ServerOneWorker", 1, {1s, 1s, 8s, 1s, 8s, 1s}, "\nthe server was the limit: try more workers"},
         VerdictCase{"Preparing", 2, {1s, 1s, 8s, 15s, 4s, 1s}, "\npreparing the data was the limit: "},
+        VerdictCase{"ServerInASingleTransaction",
+                    1,
+                    {1s, 1s, 8s, 1s, 8s, 1s},
+                    "\nthe server was the limit: a single transaction has one worker",
+                    JobsLimit::single_transaction},
+        VerdictCase{"PreparingInASingleTransaction",
+                    1,
+                    {1s, 1s, 8s, 15s, 4s, 1s},
+                    "\npreparing the data was the limit: a single transaction has one worker",
+                    JobsLimit::single_transaction},
+        VerdictCase{"ServerWithoutConnections",
+                    2,
+                    {1s, 1s, 8s, 1s, 35s, 4s},
+                    "\nthe server was the limit: the server gave no connection for more workers",
+                    JobsLimit::connections},
         VerdictCase{"Reading", 2, {9s, 1s, 0s, 1s, 4s, 15s}, "\nthe input was the limit: "},
         VerdictCase{"Splitting", 2, {3s, 7s, 0s, 1s, 4s, 15s}, "\nfinding the records was the limit: "},
         VerdictCase{"Small", 2, {1ms, 1ms, 90ms, 1ms, 20ms, 60ms}, "\nstarting up was the limit: "}),
@@ -304,6 +321,20 @@ TEST(SummaryJson, HasEveryField) {
   EXPECT_EQ(json["error"]["location"]["byte"], 1033);
   EXPECT_EQ(json["interrupted_by"], 0);
   EXPECT_EQ(json["notices"][0], "dropped a byte order mark");
+}
+
+TEST(SummaryJson, ALocationOfSeveralRecordsHasAnEnd) {
+  LoadSummary summary = failed();
+  const Position last{.byte = 2000, .line = 20, .record = 18};
+  for (const bool range : {false, true}) {
+    summary.error->location = Location{.source = "cpu.csv", .at = {.byte = 1033, .line = 14, .record = 12}};
+    if (range) summary.error->location->last = last;
+    const auto location = nlohmann::json::parse(summary_json(summary))["error"]["location"];
+    EXPECT_EQ(location["record"], 12);
+    EXPECT_EQ(location["last_record"], range ? nlohmann::json(18) : nlohmann::json());
+    EXPECT_EQ(location["last_line"], range ? nlohmann::json(20) : nlohmann::json());
+    EXPECT_EQ(location["last_byte"], range ? nlohmann::json(2000) : nlohmann::json());
+  }
 }
 
 TEST(SummaryJson, WithoutErrorAndTime) {

@@ -46,6 +46,10 @@ TEST(ErrorText, IndentsLinesThatAPartGoesOnWith) {
 
 TEST(LocationText, CountsInRecordsLinesAndBytes) {
   EXPECT_EQ(to_string(Location{"-", {}}), "-: record 1, line 1, byte 0");
+  EXPECT_EQ(to_string(Location{.source = "a.csv",
+                               .at = {.byte = 30, .line = 4, .record = 3},
+                               .last = Position{.byte = 59, .line = 9, .record = 7}}),
+            "a.csv: records 3 to 7, lines 4 to 9, bytes 30 to 59");
 }
 
 TEST(ErrorKindText, IsDifferentForEachKind) {
