@@ -107,7 +107,25 @@ Result<Names> read_header(std::string_view header, const Dialect& dialect) {
   return names;
 }
 
-// The columns that the map gives to the header's fields. Every field must be mapped and every entry used.
+Status check_entries_used(const Names& fields, const LoadOptions& options, Names& notices) {
+  const std::unordered_set<std::string_view> in_header(fields.begin(), fields.end());
+  for (const auto& [field, column] : options.column_map) {
+    if (in_header.contains(field)) continue;
+    std::string message =
+        fmt::format("the header has no field {} (named by --column-map)", message_name(field));
+    if (options.extra_mappings) {
+      notices.push_back(message + ": this entry is not used");
+      continue;
+    }
+    return fail(Error{.kind = ErrorKind::target,
+                      .message = std::move(message),
+                      .detail = "its fields are: " + message_list(fields),
+                      .hint = near_name_hint(field, fields)});
+  }
+  return {};
+}
+
+// The columns that the map gives to the header's fields. Every field must be mapped.
 Result<Names> apply_map(const Names& fields, const ColumnMap& map) {
   std::unordered_map<std::string_view, std::string_view> column_of;
   for (const auto& [field, column] : map) column_of.emplace(field, column);
@@ -125,16 +143,6 @@ Result<Names> apply_map(const Names& fields, const ColumnMap& map) {
                         .hint = near_name_hint(fields[index], mapped)});
     }
     columns.emplace_back(entry->second);
-  }
-
-  const std::unordered_set<std::string_view> in_header(fields.begin(), fields.end());
-  for (const auto& [field, column] : map) {
-    if (in_header.contains(field)) continue;
-    return fail(Error{
-        .kind = ErrorKind::target,
-        .message = fmt::format("the header has no field {} (named by --column-map)", message_name(field)),
-        .detail = "its fields are: " + message_list(fields),
-        .hint = near_name_hint(field, fields)});
   }
   return columns;
 }
@@ -198,7 +206,11 @@ Result<ColumnMapping> map_fields(const LoadOptions& options, const TargetTable& 
   HYPERCOPY_TRY(check_distinct(fields, NamedBy::header));
   if (options.column_map.empty()) return map_by_name(fields, NamedBy::header, table);
   HYPERCOPY_ASSIGN(const Names columns, apply_map(fields, options.column_map));
-  return map_by_name(columns, NamedBy::column_map, table);
+  Names notices;
+  HYPERCOPY_TRY(check_entries_used(fields, options, notices));
+  HYPERCOPY_ASSIGN(ColumnMapping mapping, map_by_name(columns, NamedBy::column_map, table));
+  mapping.notices.insert(mapping.notices.end(), notices.begin(), notices.end());
+  return mapping;
 }
 
 // The server says all this too, but for every batch.

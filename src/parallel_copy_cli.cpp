@@ -157,6 +157,8 @@ void set_plain_options(const ParallelCopyFlags& flags, LoadOptions& options) {
     options.files = {flags.file};
   }
   options.literal_files = true;
+  options.extra_mappings = true;
+  options.empty_input_copies = false;
   if (flags.auto_column_mapping || !flags.column_mapping.empty()) {
     options.header = Header::match;
   } else if (flags.skip_header) {
@@ -302,7 +304,8 @@ std::string parallel_copy_error(const Error& error) {
   if (error.kind != ErrorKind::sql) {
     return fmt::format("failed to copy CSV: {}", to_string(error));
   }
-  const std::string row = error.location ? fmt::format("{}", error.location->at.line - 1) : "-1";
+  const bool known = error.location && !error.location->last;
+  const std::string row = known ? fmt::format("{}", error.location->at.line - 1) : "-1";
   return fmt::format(
       "failed to copy CSV: continue: false, at row {}, error failed to copy from lines ERROR: {} (SQLSTATE "
       "{})\n{}",

@@ -254,6 +254,13 @@ TEST_F(DropIn, HelpAndVersionStandOnStderr) {
       << run.err;
 }
 
+TEST_F(DropIn, AMappingThatTheHeaderLacksIsSaidOnly) {
+  const Outcome run = this->run({"-column-mapping", "x:a,y:b,z:c"}, "y,x\nv,1\n");
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.err.find("the header has no field \"z\""), std::string::npos) << run.err;
+  EXPECT_EQ(server().rows_as_text("t"), Texts{"(1,v)"});
+}
+
 TEST_F(DropIn, SkippedBatchesAreSaid) {
   const Outcome run =
       this->run({"-skip-batch-errors", "-batch-size", "2"}, "1,x\n2,y\n3,z\nbad,z\n5,v\n6\n7,w\n");

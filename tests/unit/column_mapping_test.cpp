@@ -131,6 +131,16 @@ TEST(MapByColumnMap, SendsEachFieldToItsColumn) {
   EXPECT_EQ(mapping->dropped, std::vector<std::size_t>{2});
 }
 
+TEST(MapByColumnMap, EntriesWithoutAFieldMayBeSaidOnly) {
+  LoadOptions options = with_map({{"ts", "time"}, {"hosts", "host"}, {"u", "usage"}});
+  options.extra_mappings = true;
+  const auto mapping = map_columns(options, cpu_table(), "ts,u");
+  ASSERT_TRUE(mapping) << to_string(mapping.error());
+  EXPECT_EQ(mapping->columns, (Names{"time", "usage"}));
+  EXPECT_EQ(mapping->notices,
+            (Names{"the header has no field \"hosts\" (named by --column-map): this entry is not used"}));
+}
+
 TEST(MapByColumnMap, MaySwapNames) {
   const auto mapping = map_columns(with_map({{"time", "host"}, {"host", "time"}}), cpu_table(), "time,host");
   ASSERT_TRUE(mapping) << to_string(mapping.error());
