@@ -11,7 +11,8 @@ namespace {
 
 // Read from the session as it is.
 constexpr std::string_view kUserSettings =
-    "'TimeZone','DateStyle','IntervalStyle','search_path','xmloption','array_nulls'";
+    "'TimeZone','timezone_abbreviations','DateStyle','IntervalStyle','lc_monetary','search_path','xmloption',"
+    "'array_nulls'";
 
 // Set for the load. Timeouts as pg_restore sets them (transaction_timeout exists since 17,
 // idle_session_timeout since 14; a name the server does not know is left out by the query).

@@ -130,14 +130,19 @@ TEST_F(Session, LibpqsVariablesAreHonoured) {
 TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
   server().execute("CREATE TABLE t (at timestamptz, seen text)");
   record_setting("t", "application_name");
-  const TestRole role(server(), schema(), {"SET timezone = 'Europe/Berlin'", "SET datestyle = 'SQL, DMY'"});
+  server().execute(
+      "ALTER TABLE t ADD money_by text DEFAULT current_setting('lc_monetary'), ADD zones text DEFAULT "
+      "current_setting('timezone_abbreviations')");
+  const TestRole role(server(), schema(),
+                      {"SET timezone = 'Europe/Berlin'", "SET datestyle = 'SQL, DMY'",
+                       "SET lc_monetary = 'C'", "SET timezone_abbreviations = 'Australia'"});
   std::string input;
   for (int row = 0; row < 200; ++row) input += "03/02/2024 10:00,\n";
   const Server blocker;
   blocker.execute(fmt::format("BEGIN; LOCK TABLE {}.t IN ACCESS SHARE MODE", schema()));
   std::optional<Process> run;
   run.emplace(std::vector<std::string>{"load", "-w", "-d", dsn_of(role), "-t", "t", "--truncate", "-j", "4",
-                                       "--batch-rows", "1"},
+                                       "--batch-rows", "1", "--columns", "at,seen"},
               RunOptions{.stdin_bytes = input});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   const auto waits = [&] {
@@ -152,9 +157,12 @@ TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
   role.alter("SET timezone = 'Asia/Tokyo'");
   role.alter("SET datestyle = 'ISO, MDY'");
   role.alter("SET synchronous_commit = off");
+  role.alter("SET lc_monetary = 'POSIX'");
+  role.alter("SET timezone_abbreviations = 'India'");
   blocker.execute("COMMIT");
   expect_loaded(run->wait(), 200);
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE at = '2024-02-03 09:00+00'"), "200");
+  EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE money_by = 'C' AND zones = 'Australia'"), "200");
   EXPECT_GT(seen("t").size(), 1U) << "later connections have loaded rows";
 }
 
@@ -261,6 +269,44 @@ TEST_F(Session, EncodingsAreConvertedByTheServer) {
       EXPECT_EQ(server().value("SELECT string_agg(a, '') FROM t"), test.expected + test.expected);
     }
   }
+}
+
+// Names are typed in the shell's encoding, whatever that of the input is; those in a header are the input's.
+TEST_F(Session, NamesAreTypedInTheSessionsEncoding) {
+  server().execute("CREATE TABLE \"tabl\u00E9\" (a int, \"\u00E9t\u00E9\" text)");
+  const std::vector<Texts> cases{
+      {"--columns", "a,\u00E9t\u00E9", "--skip-header"},
+      {"--header"},
+      {"--header", "--column-map", "a:a,\u00E9t\u00E9:\u00E9t\u00E9", "--force-not-null", "\u00E9t\u00E9"},
+      {"--columns", "a,\u00E9t\u00E9", "--skip-header", "--null", "\u00FC"},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.back());
+    Texts arguments{"-t", "tabl\u00E9", "--encoding", "LATIN1", "--truncate"};
+    arguments.insert(arguments.end(), test.begin(), test.end());
+    const Outcome run = load(arguments, {.stdin_bytes = "a,\xE9t\xE9\n1,\xE8\n2,\xFC\n"});
+    expect_loaded(run, 2);
+    EXPECT_TRUE(says(run, schema() + ".tabl\u00E9 in ")) << run.err;
+    EXPECT_EQ(server().value("SELECT string_agg(\"\u00E9t\u00E9\", '' ORDER BY a) FROM \"tabl\u00E9\""),
+              test.back() == "\u00FC" ? "\u00E8" : "\u00E8\u00FC");
+  }
+  // A shell in the input's encoding.
+  expect_loaded(load({"-t", "tabl\xE9", "--encoding", "LATIN1", "--truncate"}, {.stdin_bytes = "1,\xE8\n"}),
+                1);
+}
+
+// How money is read: by lc_monetary, as a plain session of the role has it.
+TEST_F(Session, MoneyIsReadByTheLocaleOfTheRole) {
+  const std::string german = server().value(
+      "SELECT max(collname) FROM pg_collation WHERE collprovider = 'c' AND collname ILIKE 'de\\_DE%'");
+  if (german.empty()) GTEST_SKIP() << "the server has no German locale: money cannot be read in two ways";
+  server().execute("CREATE TABLE judge (m money); CREATE TABLE t (LIKE judge)");
+  const TestRole role(server(), schema(), {fmt::format("SET lc_monetary = '{}'", german)});
+  const std::string input = "\"1.234,56\"\n\"7,50\"\n";
+  const Server plain(dsn_of(role));
+  ASSERT_EQ(plain.copy("COPY judge FROM STDIN WITH (FORMAT csv)", input).rows, 2U);
+  expect_loaded(load_as(role, {"-t", "t", "-j", "3", "--batch-rows", "1"}, {.stdin_bytes = input}), 2);
+  EXPECT_EQ(server().rows_as_text("t"), server().rows_as_text("judge"));
 }
 
 TEST_F(Session, EncodingsThatHideDelimitersAreRefused) {
