@@ -49,7 +49,7 @@ std::string quote_all(std::string_view rows) {
 
 std::string make_batch(const Shape& shape) {
   std::string rows;
-  const Status made = generate_cpu({.rows = kRows}, [&](std::string_view block) -> Status {
+  const Status made = generate({.rows = kRows}, [&](std::string_view block) -> Status {
     rows += block;
     return {};
   });

@@ -28,16 +28,16 @@ constexpr std::size_t kHostnameColumn = 2;
 
 enum class Quotes : std::uint8_t { none, hostname, all };
 
-struct Shape {
+struct Layout {
   std::string_view name;
   Quotes quotes = Quotes::none;
   char escape = '"';
 };
 
-constexpr std::array<Shape, 4> kShapes{{{.name = "unquoted"},
-                                        {.name = "quoted", .quotes = Quotes::all},
-                                        {.name = "mixed", .quotes = Quotes::hostname},
-                                        {.name = "escape", .quotes = Quotes::all, .escape = '\\'}}};
+constexpr std::array<Layout, 4> kLayouts{{{.name = "unquoted"},
+                                          {.name = "quoted", .quotes = Quotes::all},
+                                          {.name = "mixed", .quotes = Quotes::hostname},
+                                          {.name = "escape", .quotes = Quotes::all, .escape = '\\'}}};
 
 struct Dataset {
   std::string bytes;
@@ -56,9 +56,9 @@ void append_row(std::string_view row, Quotes quotes, std::string& to) {
   to += '\n';
 }
 
-Dataset generate(const Shape& shape) {
+Dataset make(const Layout& layout) {
   std::string plain;
-  const Status made = generate_cpu({.rows = kRows}, [&plain](std::string_view block) {
+  const Status made = generate({.rows = kRows}, [&plain](std::string_view block) {
     plain.append(block);
     return Status{};
   });
@@ -67,7 +67,7 @@ Dataset generate(const Shape& shape) {
   std::size_t batch_begin = 0;
   for (std::size_t begin = 0; begin < plain.size();) {
     const std::size_t end = plain.find('\n', begin);
-    append_row(std::string_view(plain).substr(begin, end - begin), shape.quotes, data.bytes);
+    append_row(std::string_view(plain).substr(begin, end - begin), layout.quotes, data.bytes);
     begin = end + 1;
     if (data.bytes.size() - batch_begin < kDefaultBatchBytes && begin < plain.size()) continue;
     batch_begin = data.bytes.size();
@@ -108,11 +108,11 @@ std::size_t index_all(const Dataset& data, FieldIndexer& indexer, bool read, cha
   return fields;
 }
 
-void index_fields(benchmark::State& state, const Shape& shape, Kernel kernel, bool read) {
-  const Dataset data = generate(shape);
-  FieldIndexer indexer(Dialect{.escape = shape.escape}, kColumns, kernel);
+void index_fields(benchmark::State& state, const Layout& layout, Kernel kernel, bool read) {
+  const Dataset data = make(layout);
+  FieldIndexer indexer(Dialect{.escape = layout.escape}, kColumns, kernel);
   for (auto _ : state) {
-    if (index_all(data, indexer, read, shape.escape) != kRows * kColumns) {
+    if (index_all(data, indexer, read, layout.escape) != kRows * kColumns) {
       state.SkipWithError("wrong field count");
       return;
     }
@@ -124,12 +124,12 @@ void index_fields(benchmark::State& state, const Shape& shape, Kernel kernel, bo
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const Shape& shape : kShapes) {
+  for (const Layout& layout : kLayouts) {
     for (const Kernel kernel : available_kernels()) {
       for (const bool read : {false, true}) {
         const std::string name =
-            fmt::format("{}/{}/{}", read ? "read" : "index", shape.name, to_string(kernel));
-        benchmark::RegisterBenchmark(name.c_str(), index_fields, shape, kernel, read)
+            fmt::format("{}/{}/{}", read ? "read" : "index", layout.name, to_string(kernel));
+        benchmark::RegisterBenchmark(name.c_str(), index_fields, layout, kernel, read)
             ->Unit(benchmark::kMillisecond);
       }
     }

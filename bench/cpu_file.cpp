@@ -36,7 +36,7 @@ Result<std::unique_ptr<CpuFile>> CpuFile::make(std::uint64_t rows) {
   const int fd = ::mkstemp(path.data());
   if (fd < 0) return fail(write_error(path));
   file->path_ = path;
-  const Status generated = generate_cpu({.rows = rows}, [&](std::string_view block) -> Status {
+  const Status generated = generate({.rows = rows}, [&](std::string_view block) -> Status {
     file->bytes_ += block.size();
     return write_all(fd, path, block);
   });

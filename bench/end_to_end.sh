@@ -37,14 +37,14 @@ fi
 make_tables() {
   local hour
   sql "drop schema if exists hypercopy_bench cascade; create schema hypercopy_bench;
-    create table hypercopy_bench.plain ($cpu_columns);
-    create table hypercopy_bench.partitioned ($cpu_columns) partition by range (time)"
+    $(cpu_schema hypercopy_bench.plain);
+    $(cpu_schema hypercopy_bench.partitioned) partition by range (time)"
   cut -c 1-13 "$csv" | uniq | while read -r hour; do
     printf "create table hypercopy_bench.\"p_%s\" partition of hypercopy_bench.partitioned for values
       from ('%s:00+00') to (timestamptz '%s:00+00' + interval '1 hour');\n" "$hour" "$hour" "$hour"
   done | "$psql" -X -q -v ON_ERROR_STOP=1 -1 -d "$dsn" -f -
   has_timescaledb || return 0
-  sql "create table hypercopy_bench.hypertable ($cpu_columns);
+  sql "$(cpu_schema hypercopy_bench.hypertable);
     select from create_hypertable('hypercopy_bench.hypertable', 'time', chunk_time_interval => interval '1 hour')"
 }
 

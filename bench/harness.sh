@@ -82,9 +82,12 @@ measured() {
       printf "%.0f", (foreign > 0 ? foreign : 0) }')
 }
 
-cpu_columns="time timestamptz not null, tags_id int, hostname text, usage_user float8, usage_system float8,
-  usage_idle float8, usage_nice float8, usage_iowait float8, usage_irq float8, usage_softirq float8,
-  usage_steal float8, usage_guest float8, usage_guest_nice float8"
+# cpu_schema [SCHEMA.]TABLE: the SQL for a table of generated rows, without a semicolon at the end.
+cpu_schema() {
+  local schema
+  schema=$("$hypercopy" generate cpu --schema "$1")
+  printf '%s' "${schema%;}"
+}
 
 has_timescaledb() { [[ $(sql "select count(*) from pg_extension where extname = 'timescaledb'") == 1 ]]; }
 

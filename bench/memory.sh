@@ -68,7 +68,7 @@ TEXT
 postmaster=
 find_postmaster
 sql "drop schema if exists hypercopy_bench cascade; create schema hypercopy_bench;
-  create unlogged table hypercopy_bench.memory ($cpu_columns)"
+  $(cpu_schema hypercopy_bench.memory); alter table hypercopy_bench.memory set unlogged"
 for rows in "$small" "$large"; do
   "$hypercopy" generate cpu --rows "$rows" --seed 1 -o "$csv"
   bytes=$(stat -c %s "$csv")

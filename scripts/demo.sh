@@ -1,10 +1,6 @@
 # ./dev demo: load generated rows into a throwaway server, once by hypercopy and once by psql. Sourced, not run.
 # shellcheck shell=bash disable=SC2154
 
-demo_columns="time timestamptz not null, tags_id int, hostname text, usage_user float8, usage_system float8,
-  usage_idle float8, usage_nice float8, usage_iowait float8, usage_irq float8, usage_softirq float8,
-  usage_steal float8, usage_guest float8, usage_guest_nice float8"
-
 command_demo() {
   local rows=1000000 keep="" hypercopy=$root/build/release/hypercopy csv kind
   local hypercopy_ms psql_ms
@@ -27,8 +23,8 @@ command_demo() {
   run "$hypercopy" generate cpu --rows "$rows" --seed 1 -o "$csv"
   if server_has_timescaledb; then kind=hypertable; else kind="table partitioned by hour"; fi
   say "creating two tables, each a $kind: cpu for hypercopy, cpu_psql for psql"
-  demo_table cpu "$csv"
-  demo_table cpu_psql "$csv"
+  demo_table cpu "$csv" "$hypercopy"
+  demo_table cpu_psql "$csv" "$hypercopy"
 
   say "hypercopy load"
   measure "$hypercopy" load -d "$server_dsn" -t cpu "$csv"
@@ -57,14 +53,16 @@ measure() {
   measured_ms=$((($(date +%s%N) - begin) / 1000000 + 1))
 }
 
-# demo_table NAME CSV: with the columns of the file, cut by the hour.
+# demo_table NAME CSV HYPERCOPY: with the columns of the file, cut by the hour.
 demo_table() {
+  local schema
+  schema=$("$3" generate cpu --schema "$1")
   if server_has_timescaledb; then
-    server_sql "create table $1 ($demo_columns);
+    server_sql "$schema
       select create_hypertable('$1', 'time', chunk_time_interval => interval '1 hour')" >/dev/null
     return
   fi
-  server_sql "create table $1 ($demo_columns) partition by range (time);
+  server_sql "${schema%;} partition by range (time);
     create table $1_default partition of $1 default;
     create index on $1 (time desc)"
   demo_hours "$2" | while read -r hour; do

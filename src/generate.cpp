@@ -2,180 +2,135 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-#include <random>
-#include <vector>
+#include "generate_rows.hpp"
 
 namespace hypercopy {
 namespace {
 
-constexpr std::array<std::string_view, 10> kCpuMetrics{
-    "usage_user", "usage_system",  "usage_idle",  "usage_nice",  "usage_iowait",
-    "usage_irq",  "usage_softirq", "usage_steal", "usage_guest", "usage_guest_nice"};
+using std::chrono::seconds;
+using std::chrono::sys_seconds;
 
-constexpr std::size_t kBlockBytes = 256 * 1024;
-// time, tags_id, hostname and ten values of at most 14 bytes, with their commas: no row is longer.
-constexpr std::size_t kLongestRow = 256;
+struct ShapeTraits {
+  std::string_view name;
+  std::vector<GeneratedColumn> (*columns)();
+  Status (*write)(const GenerateOptions& options, generating::RowWriter& rows);
+  std::uint64_t default_rows;
+  std::uint32_t default_series;
+  seconds default_interval;
+};
 
-// Values are whole numbers of 1e-10 percent: the same on every machine, and with 12 digits the shortest text
-// of their double, which is what PostgreSQL writes.
-using Value = std::uint64_t;
-constexpr Value kOne = 10'000'000'000;
-constexpr Value kHundred = 100 * kOne;
-// PostgreSQL writes smaller numbers with an exponent; they become 0.
-constexpr Value kSmallest = kOne / 10'000;
-// A step is in [-kHalfStep, kHalfStep): 0.86 %. A power of two, so that no division is needed.
-constexpr Value kHalfStep = Value{1} << 33U;
-
-// std::mt19937_64 is defined to the bit by the standard; its distributions are not, so none is used.
-using Random = std::mt19937_64;
-
-Value next_value(Value value, Random& random) {
-  const Value up = value + (random() >> 30U);
-  const Value walked = up > kHalfStep ? up - kHalfStep : kHalfStep - up;
-  const Value reflected = walked > kHundred ? 2 * kHundred - walked : walked;
-  return reflected < kSmallest ? 0 : reflected;
+const ShapeTraits& traits(DataShape shape) {
+  using namespace generating;
+  static constexpr std::array<ShapeTraits, kShapes.size()> kTraits{{
+      {"cpu", cpu_columns, write_cpu, 3'000'000, 1000, seconds(10)},
+      {"iot", iot_columns, write_iot, 5'000'000, 1000, seconds(10)},
+      {"wide", wide_columns, write_wide, 750'000, 100, seconds(10)},
+      {"quoted", quoted_columns, write_quoted, 2'000'000, 1, seconds(1)},
+      {"types", types_columns, write_types, 800'000, 1, seconds(1)},
+  }};
+  return kTraits[static_cast<std::size_t>(shape)];
 }
 
-char* write_text(char* to, std::string_view text) { return std::copy(text.begin(), text.end(), to); }
+constexpr sys_seconds kFirst = std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
+constexpr sys_seconds kLast = std::chrono::sys_days{std::chrono::year{9999} / 12 / 31};
+constexpr seconds kLongestTime = kLast - kFirst;
 
-// REQUIRES: 20 bytes at `to`.
-char* write_number(char* to, std::uint64_t number) { return std::to_chars(to, to + 20, number).ptr; }
-
-// "58.13", "7", "0.0215000001"
-char* write_value(char* to, Value value) {
-  to = write_number(to, value / kOne);
-  const Value fraction = value % kOne;
-  if (fraction == 0) {
-    return to;
-  }
-  char* const point = to;
-  to = write_number(to, kOne + fraction);  // the leading 1 keeps the zeros behind it, and becomes the point
-  *point = '.';
-  while (to[-1] == '0') {
-    --to;
-  }
-  return to;
-}
-
-std::string time_text(std::chrono::sys_seconds time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}+00", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-}
-
-std::string cpu_header() { return fmt::format("time,tags_id,hostname,{}\n", fmt::join(kCpuMetrics, ",")); }
-
-Status check(const CpuOptions& options) {
-  constexpr std::chrono::sys_seconds kFirst = std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
-  constexpr std::chrono::sys_seconds kLast = std::chrono::sys_days{std::chrono::year{9999} / 12 / 31};
-  if (options.hosts == 0) {
-    return fail(ErrorKind::usage, "the number of hosts must be at least 1");
-  }
-  if (options.interval.count() <= 0) {
-    return fail(ErrorKind::usage, "the interval must be at least one second");
-  }
-  if (options.start < kFirst || options.start > kLast) {
+Status check(const GenerateOptions& options) {
+  if (options.series == 0) return fail(ErrorKind::usage, "at least 1 host, truck or device is needed");
+  if (options.interval.count() <= 0 || options.interval > kLongestTime)
+    return fail(ErrorKind::usage, "the interval must be at least one second, and less than 9999 years");
+  if (options.start < kFirst || options.start > kLast)
     return fail(ErrorKind::usage, "the start must be in the years 1 to 9999");
-  }
-  const std::uint64_t steps = options.rows / options.hosts;
-  const auto room = static_cast<std::uint64_t>((kLast - options.start) / options.interval);
-  if (steps > room) {
-    return fail(ErrorKind::usage,
-                fmt::format("{} rows of {} hosts every {} s go beyond the year 9999", options.rows,
-                            options.hosts, options.interval.count()),
-                "use more hosts or a shorter interval");
-  }
+  if (options.span && (options.span->count() < 0 || *options.span > kLongestTime))
+    return fail(ErrorKind::usage, "the span must not be negative, and less than 9999 years");
   return {};
 }
 
-// One machine: what stands before its values in each row, and its last values.
-struct Host {
-  std::string tags;  // ",12,host_11"
-  std::array<Value, kCpuMetrics.size()> values{};
-};
-
-std::vector<Host> make_hosts(std::uint32_t count, Random& random) {
-  std::vector<Host> hosts(count);
-  for (std::uint64_t number = 0; Host & host : hosts) {
-    host.tags = fmt::format(",{},host_{}", number + 1, number);
-    ++number;
-    for (Value& value : host.values) {
-      value = random() % kHundred;
-    }
-  }
-  return hosts;
+std::uint64_t steps_of(seconds span, seconds interval) {
+  const auto steps = static_cast<std::uint64_t>(span / interval);
+  return steps + (span % interval == seconds(0) ? 0 : 1);
 }
 
-char* write_row(char* to, std::string_view time, Host& host, Random& random) {
-  to = write_text(to, time);
-  to = write_text(to, host.tags);
-  for (Value& value : host.values) {
-    value = next_value(value, random);
-    *to++ = ',';
-    to = write_value(to, value);
-  }
-  *to++ = '\n';
-  return to;
+// Rows that come late need a few steps more than the others.
+Status check_end(const GenerateOptions& options, std::uint64_t rows) {
+  const std::uint64_t late = options.shape == DataShape::iot ? kMostLateSteps : 0;
+  const std::uint64_t steps = rows / options.series + late;
+  if (steps <= static_cast<std::uint64_t>((kLast - options.start) / options.interval)) return {};
+  return fail(ErrorKind::usage,
+              fmt::format("{} rows, {} every {} s, go beyond the year 9999", rows, options.series,
+                          options.interval.count()),
+              "use a shorter interval or more hosts, trucks or devices");
 }
 
-// Collects rows and hands them on in blocks.
-class BlockWriter {
- public:
-  explicit BlockWriter(const BlockSink& sink) : sink_(sink), block_(kBlockBytes), end_(block_.data()) {}
-
-  // Room for one row; the caller writes it and calls wrote() with its end.
-  Result<char*> room() {
-    if (static_cast<std::size_t>(block_.data() + block_.size() - end_) < kLongestRow) {
-      HYPERCOPY_TRY(flush());
-    }
-    return end_;
+std::string header_of(DataShape shape) {
+  std::string header;
+  for (const GeneratedColumn& column : columns_of(shape)) {
+    header += header.empty() ? "" : ",";
+    header += column.name;
   }
-  void wrote(char* end) { end_ = end; }
+  return header + '\n';
+}
 
-  Status flush() {
-    const std::string_view block(block_.data(), static_cast<std::size_t>(end_ - block_.data()));
-    end_ = block_.data();
-    return block.empty() ? Status{} : sink_(block);
+// Always in quotes: what is a key word differs between servers.
+std::string quoted_identifier(std::string_view name) {
+  std::string quoted = "\"";
+  for (const char byte : name) quoted.append(byte == '"' ? 2 : 1, byte);
+  return quoted + '"';
+}
+
+std::string qualified(const TableName& table, std::string_view suffix) {
+  const std::string name = quoted_identifier(fmt::format("{}{}", table.name, suffix));
+  return table.schema.empty() ? name : quoted_identifier(table.schema) + '.' + name;
+}
+
+std::string name_of(const generating::OwnType& own, const TableName& table) {
+  return qualified(table, fmt::format("_{}", own.name));
+}
+
+std::string type_of(const GeneratedColumn& column, std::span<const generating::OwnType> own_types,
+                    const TableName& table) {
+  for (const auto& own : own_types) {
+    if (column.type.starts_with(own.name))
+      return name_of(own, table) + std::string(column.type.substr(own.name.size()));
   }
-
- private:
-  const BlockSink& sink_;
-  std::vector<char> block_;
-  char* end_;
-};
+  return std::string(column.type);
+}
 
 }  // namespace
 
-Status generate_cpu(const CpuOptions& options, const BlockSink& sink) {
+std::string_view to_string(DataShape shape) { return traits(shape).name; }
+
+GenerateOptions default_options(DataShape shape) {
+  const ShapeTraits& of = traits(shape);
+  return {
+      .shape = shape, .rows = of.default_rows, .series = of.default_series, .interval = of.default_interval};
+}
+
+std::vector<GeneratedColumn> columns_of(DataShape shape) { return traits(shape).columns(); }
+
+Status generate(const GenerateOptions& options, const BlockSink& sink) {
   HYPERCOPY_TRY(check(options));
-  Random random(options.seed);
-  std::vector<Host> hosts = make_hosts(options.hosts, random);
-  BlockWriter writer(sink);
-  if (options.header) {
-    HYPERCOPY_TRY(sink(cpu_header()));
-  }
-  std::chrono::sys_seconds now = options.start;
-  for (std::uint64_t left = options.rows; left > 0; now += options.interval) {
-    const std::string time = time_text(now);
-    const std::size_t measured = std::min<std::uint64_t>(left, hosts.size());
-    for (std::size_t i = 0; i < measured; ++i) {
-      HYPERCOPY_ASSIGN(char* to, writer.room());
-      writer.wrote(write_row(to, time, hosts[i], random));
-    }
-    left -= measured;
-  }
+  const std::uint64_t rows =
+      options.span ? steps_of(*options.span, options.interval) * options.series : options.rows;
+  HYPERCOPY_TRY(check_end(options, rows));
+  if (options.header) HYPERCOPY_TRY(sink(header_of(options.shape)));
+  generating::RowWriter writer(rows, sink);
+  HYPERCOPY_TRY(traits(options.shape).write(options, writer));
   return writer.flush();
 }
 
-std::string cpu_column_definitions() {
-  return fmt::format("time timestamptz NOT NULL, tags_id integer, hostname text, {} double precision",
-                     fmt::join(kCpuMetrics, " double precision, "));
+std::string schema_sql(DataShape shape, const TableName& table) {
+  std::span<const generating::OwnType> own_types;
+  if (shape == DataShape::types) own_types = generating::types_own_types();
+  std::string sql;
+  for (const auto& own : own_types)
+    sql += fmt::format("CREATE {} {} {};\n", own.kind, name_of(own, table), own.definition);
+  std::string columns;
+  for (const GeneratedColumn& column : columns_of(shape)) {
+    columns += fmt::format("{}\n  {} {}{}", columns.empty() ? "" : ",", column.name,
+                           type_of(column, own_types, table), columns.empty() ? " NOT NULL" : "");
+  }
+  return sql + fmt::format("CREATE TABLE {} ({}\n);\n", qualified(table, ""), columns);
 }
 
 }  // namespace hypercopy

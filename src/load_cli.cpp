@@ -232,25 +232,6 @@ void describe_load(CLI::App& app, LoadWords& words) {
   app.footer(kLoadExamples);
 }
 
-void describe_generate(CLI::App& app, GenerateCommand& command) {
-  app.set_help_flag("-?,--help", "show this help");
-  app.require_subcommand(1);
-  CLI::App& cpu =
-      *app.add_subcommand("cpu", "TSBS DevOps cpu-only rows: time, tags_id, hostname, ten usage_* floats");
-  cpu.set_help_flag("-?,--help", "show this help");
-  cpu.option_defaults()->take_last();
-  cpu.add_option("--rows", command.cpu.rows, "how many rows")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  cpu.add_option("--seed", command.cpu.seed, "the same seed gives the same bytes")->capture_default_str();
-  cpu.add_option("--hosts", command.cpu.hosts, "rows per point in time")
-      ->check(CLI::Range(1U, 1U << 30U))
-      ->capture_default_str();
-  cpu.add_flag("--header", command.cpu.header, "begin with the column names");
-  cpu.add_option("-o,--output", command.output, "file to write (default: standard output)")
-      ->type_name("FILE");
-}
-
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* const command : app.get_subcommands({})) names.push_back(command->get_name());
@@ -295,6 +276,10 @@ CommandExit exit_of(const CLI::App& app, const CLI::ParseError& error) {
   return CommandExit{.code = code == 0 ? 0 : 2, .out = out.str(), .err = err.str()};
 }
 
+CommandExit wrong_words(const Error& error) {
+  return {.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(error))};
+}
+
 }  // namespace
 
 Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
@@ -309,12 +294,12 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   });
 
   LoadWords words;
-  GenerateCommand generate;
+  GenerateCli generate;
   CLI::App& load = *app.add_subcommand("load", "load CSV or COPY text into a table or hypertable");
   describe_load(load, words);
   CLI::App& generator =
       *app.add_subcommand("generate", "write seeded time-series data for tests and benchmarks");
-  describe_generate(generator, generate);
+  generate.describe(generator);
 
   BenchWords bench_words;
   CLI::App& bench =
@@ -329,16 +314,16 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& error) {
     return exit_of(app, error);
   }
-  if (generator.parsed()) return Command{generate};
+  if (generator.parsed()) {
+    auto command = generate.command();
+    return command ? Parsed<Command>(Command{std::move(*command)}) : wrong_words(command.error());
+  }
   if (bench.parsed()) {
     auto command = read_bench(bench, bench_words);
-    if (command) return Command{std::move(*command)};
-    return CommandExit{.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(command.error()))};
+    return command ? Parsed<Command>(Command{std::move(*command)}) : wrong_words(command.error());
   }
   auto options = read_load_options(words);
-  if (!options) {
-    return CommandExit{.code = 2, .err = fmt::format("hypercopy: {}\n", to_string(options.error()))};
-  }
+  if (!options) return wrong_words(options.error());
   return Command{LoadCommand{.options = std::move(*options)}};
 }
 

@@ -9,18 +9,13 @@
 
 #include "bench_cli.hpp"
 #include "command.hpp"
-#include "hypercopy/generate.hpp"
+#include "generate_cli.hpp"
 #include "hypercopy/load_options.hpp"
 
 namespace hypercopy {
 
 struct LoadCommand {
   LoadOptions options;
-};
-
-struct GenerateCommand {
-  CpuOptions cpu;
-  std::string output{};  // -o; empty or "-": standard output
 };
 
 using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand>;

@@ -99,15 +99,19 @@ int run(const LoadCommand& command, Cancellation& cancellation) {
   return code;
 }
 
+Status generate_to(const GenerateCommand& command, const BlockSink& sink) {
+  return command.schema.empty() ? generate(command.options, sink) : sink(command.schema);
+}
+
 Status generate(const GenerateCommand& command) {
-  if (command.output.empty() || command.output == "-") return generate_cpu(command.cpu, write_stdout);
+  if (command.output.empty() || command.output == "-") return generate_to(command, write_stdout);
   std::ofstream file(command.output, std::ios::binary | std::ios::trunc);
   const auto sink = [&](std::string_view block) -> Status {
     file.write(block.data(), static_cast<std::streamsize>(block.size()));
     if (file) return {};
     return fail(ErrorKind::output, fmt::format("cannot write {}", command.output));
   };
-  HYPERCOPY_TRY(generate_cpu(command.cpu, sink));
+  HYPERCOPY_TRY(generate_to(command, sink));
   file.close();
   return sink({});
 }

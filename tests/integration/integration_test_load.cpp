@@ -174,8 +174,8 @@ class LoadAccounts : public ServerTest {
   void SetUp() override {
     ServerTest::SetUp();
     if (IsSkipped()) return;
-    server().execute(fmt::format("SET timezone = 'UTC'; CREATE TABLE judge ({0}); CREATE TABLE cpu ({0})",
-                                 cpu_column_definitions()));
+    server().execute("SET timezone = 'UTC'");
+    for (const char* table : {"judge", "cpu"}) server().execute(schema_sql(DataShape::cpu, {.name = table}));
   }
 
   // The generator's bytes through the program, as a user makes them.

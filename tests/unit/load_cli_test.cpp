@@ -255,9 +255,6 @@ const std::vector<RefusedCase>& refused() {
       {"standard_input_twice", {"load", "-t", "t", "-", "-"}, "standard input"},
       {"file_empty", {"load", "-t", "t", ""}, "file"},
       {"batch_rows_negative", {"load", "-t", "t", "--batch-rows", "-1"}, "--batch-rows"},
-      {"generate_rows_negative", {"generate", "cpu", "--rows", "-1"}, "--rows"},
-      {"generate_nothing", {"generate"}, "subcommand"},
-      {"generate_rows_no_number", {"generate", "cpu", "--rows", "x"}, "--rows"},
   };
   return all;
 }
@@ -291,18 +288,6 @@ TEST(Version, IsOnStdout) {
     EXPECT_NE(exit.out.find(kVersion), std::string::npos) << exit.out;
     EXPECT_EQ(exit.err, "");
   }
-}
-
-TEST(Generate, TakesItsOptions) {
-  auto parsed =
-      parse({"generate", "cpu", "--rows", "10", "--seed", "3", "--hosts", "2", "--header", "-o", "f"});
-  ASSERT_TRUE(std::holds_alternative<Command>(parsed));
-  const auto& command = std::get<GenerateCommand>(std::get<Command>(parsed));
-  EXPECT_EQ(command.cpu.rows, 10U);
-  EXPECT_EQ(command.cpu.seed, 3U);
-  EXPECT_EQ(command.cpu.hosts, 2U);
-  EXPECT_TRUE(command.cpu.header);
-  EXPECT_EQ(command.output, "f");
 }
 
 }  // namespace
