@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -146,6 +147,32 @@ Dataset make_column(const Dataset& types, std::size_t index, Kernel kernel) {
   return data;
 }
 
+// Made when they are first wanted, so that a profile of one benchmark is not one of all data.
+class Datasets {
+ public:
+  explicit Datasets(Kernel kernel) : kernel_(kernel) {}
+
+  [[nodiscard]] Kernel kernel() const { return kernel_; }
+  [[nodiscard]] const Dataset& shape(DataShape shape) {
+    auto& data = made_[std::string(to_string(shape))];
+    if (data.records == 0) {
+      data = make_shape(shape);
+      for_each_block(data, kernel_, [&](const FieldBlock& block) { data.records += block.records; });
+    }
+    return data;
+  }
+  // Of DataShape::types.
+  [[nodiscard]] const Dataset& column(const std::string& name, std::size_t index) {
+    auto& data = made_["types." + name];
+    if (data.records == 0) data = make_column(shape(DataShape::types), index, kernel_);
+    return data;
+  }
+
+ private:
+  Kernel kernel_;
+  std::map<std::string, Dataset> made_;
+};
+
 void finish(benchmark::State& state, const Dataset& data) {
   const auto fields = static_cast<std::int64_t>(data.records * data.columns.size());
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(data.bytes.size()));
@@ -182,24 +209,24 @@ void encode(benchmark::State& state, const Dataset& data, Kernel kernel) {
   finish(state, data);
 }
 
-void add_shape(DataShape shape, Kernel kernel, std::vector<std::unique_ptr<Dataset>>& datasets) {
-  auto& data = *datasets.emplace_back(std::make_unique<Dataset>(make_shape(shape)));
-  const bool whole =
-      for_each_block(data, kernel, [&](const FieldBlock& block) { data.records += block.records; });
-  if (!whole) data.records = 0;
+void add_shape(DataShape shape, Datasets& datasets) {
   for (const bool only_index : {false, true}) {
     const std::string name = fmt::format("{}/{}", only_index ? "index" : "encode", to_string(shape));
-    benchmark::RegisterBenchmark(name.c_str(), only_index ? index_fields : encode, data, kernel)
-        ->Unit(benchmark::kMillisecond);
+    const auto run = [=, &datasets](benchmark::State& state) {
+      (only_index ? index_fields : encode)(state, datasets.shape(shape), datasets.kernel());
+    };
+    benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond);
   }
 }
 
-void add_columns(const Dataset& types, Kernel kernel, std::vector<std::unique_ptr<Dataset>>& datasets) {
-  for (std::size_t index = 0; index < types.columns.size(); ++index) {
-    auto& data = *datasets.emplace_back(std::make_unique<Dataset>(make_column(types, index, kernel)));
-    benchmark::RegisterBenchmark(fmt::format("type/{}", types.columns[index].name).c_str(), encode, data,
-                                 kernel)
-        ->Unit(benchmark::kMillisecond);
+void add_columns(Datasets& datasets) {
+  const auto columns = columns_of(DataShape::types);
+  for (std::size_t index = 0; index < columns.size(); ++index) {
+    const std::string name(columns[index].name);
+    const auto run = [=, &datasets](benchmark::State& state) {
+      encode(state, datasets.column(name, index), datasets.kernel());
+    };
+    benchmark::RegisterBenchmark(fmt::format("type/{}", name).c_str(), run)->Unit(benchmark::kMillisecond);
   }
 }
 
@@ -213,9 +240,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "bench_encoder: {}\n", kernel.error().message);
     return 1;
   }
-  std::vector<std::unique_ptr<Dataset>> datasets;
-  for (const DataShape shape : kShapes) add_shape(shape, *kernel, datasets);
-  add_columns(*datasets.back(), *kernel, datasets);
+  Datasets datasets(*kernel);
+  for (const DataShape shape : kShapes) add_shape(shape, datasets);
+  add_columns(datasets);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -3,34 +3,36 @@
 #include <bit>
 #include <cfloat>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
 #include <system_error>
 
+#include "digit_words.hpp"
 #include "encoders.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-// Digits of which no number overflows an int64: read without a check per digit.
-constexpr std::size_t kSafeDigits = 18;
+// Digits that are read as words; longer numbers are rare.
+constexpr std::size_t kWordDigits = 16;
 
 // '-' and digits, nothing else: blanks, '+', and what 16 and newer also take (0x10, 1_000) are given up.
 template <typename Integer>
 bool encode_integer(std::string_view text, BinaryBuffer& out) {
   const bool negative = !text.empty() && text.front() == '-';
-  const std::string_view digits = text.substr(negative ? 1 : 0);
+  const std::string_view digits(text.data() + (negative ? 1 : 0), text.size() - (negative ? 1 : 0));
   std::int64_t value = 0;
-  if (digits.size() <= kSafeDigits) [[likely]] {
+  if (digits.size() <= kWordDigits) [[likely]] {
     if (digits.empty()) return false;
-    for (const char digit : digits) {
-      if (!is_digit(digit)) return false;
-      value = value * 10 + (digit - '0');
-    }
-    if (negative) value = -value;
+    const words::Aligned aligned = words::align(digits);
+    if ((words::not_digits(aligned.first) | words::not_digits(aligned.second)) != 0) return false;
+    value = static_cast<std::int64_t>(digits.size() <= 8 ? words::number_of(aligned.second)
+                                                         : words::number_of(aligned));
+    value = negative ? -value : value;
   } else {
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
@@ -55,30 +57,40 @@ struct ShortDecimal {
 };
 
 constexpr int kShortDigits = 16;
+constexpr std::uint64_t kPoint = '.' ^ '0';
 
-// '-', digits and at most one point; false: anything else, or more than kShortDigits.
-bool read_short_decimal(std::string_view text, ShortDecimal& decimal) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  decimal.negative = at != end && *at == '-';
-  at += decimal.negative ? 1 : 0;
-  std::ptrdiff_t digits = end - at;
-  if (digits > kShortDigits + 1) return false;
-  const char* point = nullptr;
-  for (; at != end; ++at) {
-    if (is_digit(*at)) [[likely]] {
-      decimal.mantissa = decimal.mantissa * 10 + static_cast<unsigned>(*at - '0');
-    } else if (*at == '.' && point == nullptr) {
-      point = at;
-    } else {
-      return false;
-    }
+// Takes the byte at the lowest top bit of `mark` out of the word: what is before it moves up by one place, and
+// `carried` becomes the first. Without a mark all moves up, and the last byte is dropped.
+std::uint64_t take_out(std::uint64_t word, std::uint64_t mark, std::uint64_t carried) {
+  const std::uint64_t at = (mark & (0 - mark)) >> 7U;  // the lowest bit of the byte
+  const std::uint64_t below = at - 1;
+  return (word & below) << 8U | carried | (word & ~(below | at * 0xffU));
+}
+
+// '-', digits and at most one point; false: anything else, or more than 16 of them. No branch depends on where
+// the point is.
+[[gnu::always_inline]] inline bool read_short_decimal(std::string_view text, ShortDecimal& decimal) {
+  decimal.negative = !text.empty() && text.front() == '-';
+  const std::size_t sign = decimal.negative ? 1 : 0;
+  const std::string_view number(text.data() + sign, text.size() - sign);
+  if (number.empty() || number.size() > kShortDigits) return false;
+  const words::Aligned all = words::align(number);
+  const std::uint64_t first_mark = words::not_digits(all.first);
+  const std::uint64_t second_mark = words::not_digits(all.second);
+  words::Aligned digits = all;
+  if ((first_mark | second_mark) != 0) {
+    const bool in_first = first_mark != 0;
+    const std::uint64_t word = in_first ? all.first : all.second;
+    const auto shift = static_cast<unsigned>(std::countr_zero(in_first ? first_mark : second_mark)) - 7;
+    if ((word >> shift & 0xffU) != kPoint || number.size() == 1) return false;
+    decimal.scale = static_cast<int>((in_first ? 15 : 7) - shift / 8);
+    digits.first = take_out(all.first, first_mark, 0);
+    const std::uint64_t moved = take_out(all.second, second_mark, all.first >> 56U);
+    digits.second = in_first ? all.second : moved;
+    if ((words::not_digits(digits.first) | words::not_digits(digits.second)) != 0) return false;
   }
-  if (point != nullptr) {
-    decimal.scale = static_cast<int>(end - point - 1);
-    --digits;
-  }
-  return digits > 0 && digits <= kShortDigits;
+  decimal.mantissa = words::number_of(digits);
+  return true;
 }
 
 // The digits of `text` before its exponent are all zero.
@@ -124,7 +136,7 @@ bool divide_exactly(const ShortDecimal& decimal, Float& value) {
   if (FLT_EVAL_METHOD != 0 || decimal.mantissa > kLargestExact || decimal.scale > kExactPower<Float>)
     return false;
   value = static_cast<Float>(decimal.mantissa) / kPowersOfTen<Float>[static_cast<std::size_t>(decimal.scale)];
-  if (decimal.negative) value = -value;
+  value = std::copysign(value, decimal.negative ? Float{-1} : Float{1});
   return true;
 }
 

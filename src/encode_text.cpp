@@ -2,8 +2,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
+#include "digit_words.hpp"
 #include "encoders.hpp"
 
 namespace hypercopy {
@@ -17,6 +19,19 @@ constexpr std::size_t kHexPieceBytes = 512;
 
 // The server refuses a NUL byte wherever text is; its words for it are those of COPY CSV.
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// Short text, most of it: two words that may overlap, looked at while they are copied.
+// REQUIRES: a word's size <= text.size() <= twice that.
+template <typename Word>
+bool put_in_two(std::string_view text, BinaryBuffer& out) {
+  Word first{};
+  Word last{};
+  std::memcpy(&first, text.data(), sizeof(Word));
+  std::memcpy(&last, text.data() + text.size() - sizeof(Word), sizeof(Word));
+  if (words::has_zero_byte(first) || words::has_zero_byte(last)) return false;
+  out.put_field(text.size(), first, last);
+  return true;
+}
 
 // REQUIRES: an even number of digits.
 bool put_hex(std::string_view digits, BinaryBuffer& out) {
@@ -41,6 +56,8 @@ bool is_ascii_without(char excluded, std::string_view text) {
 }  // namespace
 
 bool encode_text(std::string_view text, const FieldType& /*type*/, BinaryBuffer& out) {
+  if (text.size() >= 8 && text.size() <= 16) return put_in_two<std::uint64_t>(text, out);
+  if (text.size() >= 4 && text.size() < 8) return put_in_two<std::uint32_t>(text, out);
   if (has_nul(text)) return false;
   out.put_field(text);
   return true;

@@ -55,13 +55,14 @@ char* write_float4(char* to, Random& random) {
   return write_decimal<2>(write_sign(to, bits, hundredths == 0), hundredths);
 }
 
-// "1.2345e+67"
+// "1.2345e+67". Below 10^40 such a number may lie exactly between two doubles, for which PostgreSQL writes
+// more digits than are needed.
 char* write_scientific(char* to, std::uint64_t bits) {
   constexpr std::uint32_t kOne = 100'000;
   to = write_decimal<5>(to, kOne + below(9 * kOne, bits));
   *to++ = 'e';
   *to++ = (bits & 1U) != 0 ? '-' : '+';
-  return write_short(to, 20 + below(250, bits >> 32U & 0x7fff'ffffU));
+  return write_short(to, 40 + below(250, bits >> 32U & 0x7fff'ffffU));
 }
 
 // Fifteen digits are the same after a way through a double. One in eight has an exponent.

@@ -52,6 +52,15 @@ class BinaryBuffer {
     store(at, static_cast<std::uint32_t>(bytes.size()));
     std::memcpy(at + 4, bytes.data(), bytes.size());
   }
+  // Length word and `size` bytes that two words hold as they lie in memory, the first at the beginning and the
+  // last at the end. REQUIRES: sizeof(Word) <= size <= 2 * sizeof(Word).
+  template <std::unsigned_integral Word>
+  void put_field(std::size_t size, Word first, Word last) {
+    char* const at = extend(4 + size);
+    store(at, static_cast<std::uint32_t>(size));
+    std::memcpy(at + 4, &first, sizeof(Word));
+    std::memcpy(at + 4 + size - sizeof(Word), &last, sizeof(Word));
+  }
   // Overwrites an integer that put() has appended at `offset`.
   template <std::integral Integer>
   void put_at(std::size_t offset, Integer value) {
