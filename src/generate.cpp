@@ -24,9 +24,9 @@ const ShapeTraits& traits(DataShape shape) {
   static constexpr std::array<ShapeTraits, kShapes.size()> kTraits{{
       {"cpu", cpu_columns, write_cpu, 3'000'000, 1000, seconds(10)},
       {"iot", iot_columns, write_iot, 5'000'000, 1000, seconds(10)},
-      {"wide", wide_columns, write_wide, 750'000, 100, seconds(10)},
-      {"quoted", quoted_columns, write_quoted, 2'000'000, 1, seconds(1)},
-      {"types", types_columns, write_types, 800'000, 1, seconds(1)},
+      {"wide", wide_columns, write_wide, 600'000, 100, seconds(10)},
+      {"quoted", quoted_columns, write_quoted, 2'400'000, 1, seconds(1)},
+      {"types", types_columns, write_types, 700'000, 1, seconds(1)},
   }};
   return kTraits[static_cast<std::size_t>(shape)];
 }

@@ -30,15 +30,15 @@ enum class DataShape : std::uint8_t {
   cpu,
   // Readings of trucks: time, name, fleet, driver, model (NULL for one truck in eight), eight float8 of which
   // four are NULL in one row of 16 each. One row in 20 comes late: 1 to kMostLateSteps intervals behind those
-  // of its time. About 108 bytes per row.
+  // of its time. About 101 bytes per row.
   iot,
-  // A time, a device's number, then integer and float8 in turns: 100 columns, about 690 bytes per row.
+  // A time, a device's number, then integer and float8 in turns: 100 columns, about 840 bytes per row.
   wide,
   // Text with delimiters, doubled quotes, newlines (LF and CRLF) and letters of several scripts; empty
-  // strings beside NULLs. About 250 bytes per row.
+  // strings beside NULLs. About 215 bytes per row.
   quoted,
   // A column of each type that can be sent as COPY BINARY, arrays, an enum and a domain; each value but the
-  // time is NULL in one row of 16. About 600 bytes per row.
+  // time is NULL in one row of 16. About 740 bytes per row.
   types,
 };
 
