@@ -27,7 +27,7 @@ struct Shape {
   bool quoted = false;
 };
 
-constexpr std::array<Shape, 4> kShapes{{{.name = "first", .field = 0},
+constexpr std::array<Shape, 4> kCpuFiles{{{.name = "first", .field = 0},
                                         {.name = "middle", .field = 6},
                                         {.name = "last", .field = 12},
                                         {.name = "quoted", .field = 6, .quoted = true}}};
@@ -98,7 +98,7 @@ void drop(benchmark::State& state, const Shape& shape) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const Shape& shape : kShapes) {
+  for (const Shape& shape : kCpuFiles) {
     benchmark::RegisterBenchmark(fmt::format("drop_fields/{}", shape.name).c_str(), drop, shape)
         ->Unit(benchmark::kMillisecond);
   }
