@@ -65,10 +65,8 @@ counted afterwards.
 TEXT
 }
 
-postmaster=
-find_postmaster
-sql "drop schema if exists hypercopy_bench cascade; create schema hypercopy_bench;
-  $(cpu_schema hypercopy_bench.memory); alter table hypercopy_bench.memory set unlogged"
+make_schema
+sql "$(cpu_schema hypercopy_bench.memory); alter table hypercopy_bench.memory set unlogged"
 for rows in "$small" "$large"; do
   "$hypercopy" generate cpu --rows "$rows" --seed 1 -o "$csv"
   bytes=$(stat -c %s "$csv")
@@ -79,6 +77,5 @@ done
 "$hypercopy" generate cpu --rows "$small" --seed 1 -o "$csv"
 bytes=$(stat -c %s "$csv")
 run_once file 8 "$small"
-sql "drop schema hypercopy_bench cascade"
 mkdir -p "$root/bench/results"
 report | tee "$root/bench/results/$(date +%F)-memory.md"

@@ -5,7 +5,8 @@ package_groups=(build server bench clang lint npm)
 packages_build=(g++ cmake ninja-build pkg-config libpq-dev libconcurrentqueue-dev libsimdjson-dev
   libcli11-dev libfmt-dev libspdlog-dev libexpected-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev)
 packages_server=(postgresql-15 postgresql-client-15)
-packages_bench=(time)
+# pgloader is one of the loaders compared, gnuplot draws the charts.
+packages_bench=(time pgloader gnuplot-nox)
 # llvm-16 has the symbolizer: without it sanitizer reports are bare addresses.
 packages_clang=(clang-16 libclang-rt-16-dev llvm-16)
 packages_lint=(clang-tidy-16 clang-format-16 shellcheck)
