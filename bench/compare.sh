@@ -27,6 +27,7 @@ attempts=${HYPERCOPY_BENCH_ATTEMPTS:-3}
 slow_rows=${HYPERCOPY_BENCH_SLOW_ROWS:-$((rows / 10))}
 slow_rounds=${HYPERCOPY_BENCH_SLOW_ROUNDS:-1}
 [[ $rows$rounds$jobs$attempts$slow_rows$slow_rounds =~ ^[0-9]+$ ]] || die "rows, rounds, jobs and attempts are numbers"
+[[ $slow_rows -gt 0 && $slow_rows -le $rows ]] || die "pgloader must have at least one row, and no more than the others"
 csv=$work/cpu.csv
 
 # shellcheck source=bench/loaders.sh

@@ -2,7 +2,7 @@
 # The batch-size curve: `hypercopy load --wire auto` with each number of workers and each size of batch, in turns.
 # Run it by ./dev bench --knee, or give a server of your own:
 #   HYPERCOPY_BENCH_DSN       the server; schema hypercopy_bench in it is dropped and made new
-#   HYPERCOPY_BENCH_ROWS      rows of `cpu` (default 1000000: 174 MB)
+#   HYPERCOPY_BENCH_ROWS      rows of `cpu` (default 700000: 122 MB)
 #   HYPERCOPY_BENCH_ROUNDS    measured runs of each combination (default 3)
 #   HYPERCOPY_BENCH_JOBS      numbers of workers (default "1 2 4 8")
 #   HYPERCOPY_BENCH_BATCHES   sizes of batches (default "256KB 512KB 1MB 2MB 4MB 8MB 16MB 32MB")
@@ -17,7 +17,7 @@ set -euo pipefail
 # shellcheck source=bench/harness.sh
 source "$(dirname "${BASH_SOURCE[0]}")/harness.sh"
 
-rows=${HYPERCOPY_BENCH_ROWS:-1000000}
+rows=${HYPERCOPY_BENCH_ROWS:-700000}
 rounds=${HYPERCOPY_BENCH_ROUNDS:-3}
 attempts=${HYPERCOPY_BENCH_ATTEMPTS:-3}
 [[ $rows$rounds$attempts =~ ^[0-9]+$ ]] || die "rows, rounds and attempts are numbers"

@@ -63,7 +63,7 @@ install_peer() {
   }
   say "installing timescaledb-parallel-copy v$peer_version by go install"
   GOBIN=$work timeout 300 go install "$peer_module@v$peer_version" >"$work/output" 2>&1 </dev/null || {
-    why="go install $peer_module@v$peer_version failed: $(tail -n 1 "$work/output")"
+    why="go install $peer_module@v$peer_version failed: $(tail -n 1 "$work/output" | tr -s '[:blank:]' ' ')"
     return 1
   }
   peer=$work/timescaledb-parallel-copy
