@@ -41,6 +41,10 @@ class DiscardingStream final : public CopyStream {
   Status commit() override { return {}; }
   void abort(std::string_view /*reason*/) noexcept override {}
   [[nodiscard]] bool is_usable() const override { return true; }
+  Status reopen(StopAt /*stop*/) override { return {}; }
+  Result<CommitOutcome> lost_commit(std::chrono::milliseconds /*patience*/, StopAt /*stop*/) override {
+    return CommitOutcome::unknown;
+  }
 };
 
 class NoWatch final : public PipelineWatch {

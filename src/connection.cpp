@@ -278,7 +278,8 @@ Result<QueryResult> Connection::execute(std::string_view sql, std::span<const st
   return state_->finish_statement();
 }
 
-Status Connection::start_copy(std::string_view sql) {
+Result<std::string> Connection::start_copy(std::string_view sql) {
+  std::string value;
   if (PQsendQuery(state_->handle.get(), std::string(sql).c_str()) == 0) return fail(state_->lost());
   while (true) {
     HYPERCOPY_ASSIGN(PGresult * raw, state_->next_result());
@@ -286,10 +287,12 @@ Status Connection::start_copy(std::string_view sql) {
     const QueryResult result(raw);
     switch (PQresultStatus(raw)) {
       case PGRES_COPY_IN:
-        return {};
-      case PGRES_COMMAND_OK:
+        return value;
       case PGRES_TUPLES_OK:
-        continue;  // a statement before the COPY
+        if (result.rows() > 0) value = result.text(0, 0);
+        continue;
+      case PGRES_COMMAND_OK:
+        continue;
       default: {
         Error error = server_error(raw);
         if (auto rest = state_->finish_statement(); !rest && rest.error().kind == ErrorKind::interrupted) {
@@ -332,9 +335,7 @@ Result<std::uint64_t> Connection::end_copy(std::optional<std::string_view> failu
 }
 
 void Connection::interrupt_at(Cancellation::Level level) {
-  const Cancellation& cancellation = *state_->cancellation;
-  state_->cancel_fd =
-      level == Cancellation::Level::immediate ? cancellation.immediate_fd() : cancellation.graceful_fd();
+  state_->cancel_fd = StopAt{*state_->cancellation, level}.fd();
 }
 
 void Connection::cancel_statement() noexcept {
@@ -402,7 +403,7 @@ Connector::Connector(ConnectionOptions options, const Cancellation& cancellation
       notices_(std::move(notices)),
       prompt_(std::move(prompt)) {}
 
-Result<Connection> Connector::connect(const std::string& application_name, const Cancellation& stop) {
+Result<Connection> Connector::connect(const std::string& application_name, StopAt stop) {
   using Password = ConnectionOptions::Password;
   if (options_.password == Password::always && !password_ && prompt_) password_ = prompt_(options_.user);
   bool password_needed = false;
@@ -414,7 +415,7 @@ Result<Connection> Connector::connect(const std::string& application_name, const
   return password_ ? connect_once(application_name, stop, password_needed) : std::move(connection);
 }
 
-Result<Connection> Connector::connect_once(const std::string& application_name, const Cancellation& stop,
+Result<Connection> Connector::connect_once(const std::string& application_name, StopAt stop,
                                            bool& password_needed) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
@@ -455,7 +456,7 @@ Result<Connection> Connector::connect_once(const std::string& application_name, 
   while (PQstatus(handle) != CONNECTION_BAD && polling != PGRES_POLLING_OK &&
          polling != PGRES_POLLING_FAILED) {
     const short events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    const Wake wake = wait_for(PQsocket(handle), events, stop.graceful_fd(), deadline);
+    const Wake wake = wait_for(PQsocket(handle), events, stop.fd(), deadline);
     if (wake == Wake::cancelled) return fail(interrupted_error());
     if (wake == Wake::timeout) {
       return fail(Error{.kind = ErrorKind::connection,

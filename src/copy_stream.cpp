@@ -17,11 +17,30 @@ Error PgCopyStream::settle(Error error) {
 }
 
 Status PgCopyStream::begin(const std::string& copy_sql) {
-  // BEGIN travels with COPY: one round trip.
-  const std::string sql = connection_.in_transaction() ? copy_sql : "BEGIN; " + copy_sql;
-  auto started = connection_.start_copy(sql);
+  const bool opens = !connection_.in_transaction();
+  if (opens) HYPERCOPY_TRY(know_server());
+  // BEGIN and the question for the transaction's id travel with COPY: one round trip.
+  auto started =
+      connection_.start_copy(opens ? "BEGIN; SELECT pg_catalog.pg_current_xact_id(); " + copy_sql : copy_sql);
   if (!started) return fail(settle(std::move(started).error()));
+  if (opens)
+    transaction_ = {.id = std::move(*started),
+                    .backend_pid = connection_.backend_pid(),
+                    .server = server_.value_or(ServerMark{})};
   copying_ = true;
+  return {};
+}
+
+// Once per connection, and before its first transaction: a server that crashes ends all connections, so the mark holds
+// for every transaction of this one.
+Status PgCopyStream::know_server() {
+  if (std::exchange(asked_server_, true)) return {};
+  auto mark = read_server_mark(connection_);
+  if (mark) {
+    server_ = std::move(*mark);
+  } else if (mark.error().kind != ErrorKind::sql) {
+    return fail(settle(std::move(mark).error()));
+  }
   return {};
 }
 
@@ -57,6 +76,21 @@ Status PgCopyStream::commit() {
     return fail(ErrorKind::protocol, fmt::format("the server answered COMMIT with {}", committed->tag()));
   }
   return {};
+}
+
+Status PgCopyStream::reopen(StopAt stop) {
+  HYPERCOPY_ASSIGN(connection_, reconnect_(stop));
+  connection_.interrupt_at(Cancellation::Level::immediate);
+  server_.reset();
+  asked_server_ = false;
+  copying_ = false;
+  broken_ = false;
+  return {};
+}
+
+Result<CommitOutcome> PgCopyStream::lost_commit(std::chrono::milliseconds patience, StopAt stop) {
+  if (transaction_.server == ServerMark{}) return CommitOutcome::unknown;
+  return find_commit_outcome(connection_, transaction_, patience, stop);
 }
 
 void PgCopyStream::abort(std::string_view reason) noexcept {

@@ -41,6 +41,11 @@ void Ledger::dropped(std::uint64_t records, std::uint64_t bytes) {
   totals_.dropped.add(records, bytes);
 }
 
+void Ledger::tried_again() {
+  const std::lock_guard lock(mutex_);
+  ++totals_.attempts_again;
+}
+
 void Ledger::sent(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   totals_.bytes_sent += bytes;

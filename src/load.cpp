@@ -93,7 +93,8 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                  .single_transaction = plan.single_transaction,
                  .skip_failed_batches = options.skip_failed_batches,
                  .windows_1252_fallback = options.windows_1252_fallback && utf8,
-                 .copies_nothing = options.empty_input_copies},
+                 .copies_nothing = options.empty_input_copies,
+                 .retry_timeout = options.retry_timeout},
       .wire = plan.wire,
       .kernel = plan.kernel};
 }
@@ -198,7 +199,7 @@ class PlannedRun {
       watch.passed_over(input.reader->first_byte());
       return input;
     };
-    const StreamOpener open_stream = [this](unsigned worker) { return connect(worker); };
+    const StreamOpener open_stream = [this](unsigned worker) { return this->open_stream(worker); };
     summarise(run_pipeline(pipeline_options(plan_), open_input, open_stream, environment_.console,
                            environment_.cancellation, *run_stop_, watch),
               summary_);
@@ -226,14 +227,21 @@ class PlannedRun {
 
   // On the worker's thread. The connection that made the plan is the first worker's, unless the reader's
   // thread needs it for TRUNCATE.
-  Result<std::unique_ptr<CopyStream>> connect(unsigned worker) {
+  Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker) {
+    const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) { return connect(worker, stop); };
     if (worker == 1 && !truncate_late_) {
-      return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt));
+      return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect);
     }
+    HYPERCOPY_ASSIGN(Connection connection, reconnect({*run_stop_}));
+    return std::make_unique<PgCopyStream>(std::move(connection), reconnect);
+  }
+
+  Result<Connection> connect(unsigned worker, StopAt stop) {
     HYPERCOPY_ASSIGN(Connection connection,
-                     connector_.connect(application_name(summary_.run_id, worker), *run_stop_));
+                     connector_.connect(application_name(summary_.run_id, worker), stop));
+    connection.interrupt_at(stop.level);
     HYPERCOPY_TRY(pin_session(connection, plan_.session));
-    return std::make_unique<PgCopyStream>(std::move(connection));
+    return connection;
   }
 
   const LoadPlan& plan_;

@@ -132,6 +132,12 @@ void add_load_options(CLI::App& app, LoadWords& words) {
   app.add_flag("--truncate", words.options.truncate,
                "empty the table first, when the input and columns were found to fit")
       ->group(kGroup);
+  app.add_option(
+         "--retry-timeout", words.retry_seconds,
+         "how long to try again after a lost connection, deadlock or full disk (default 300; 0: never)")
+      ->check(CLI::Range(0.0, 1e6))
+      ->type_name("SECONDS")
+      ->group(kGroup);
   app.add_flag("--single-transaction,-1", words.options.single_transaction,
                "all or nothing: one worker, one transaction")
       ->group(kGroup);
@@ -209,8 +215,11 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   using Password = ConnectionOptions::Password;
   if (words.no_password) options.connection.password = Password::never;
   if (words.ask_password) options.connection.password = Password::always;
-  options.reporting_period =
-      std::chrono::milliseconds(static_cast<std::int64_t>(words.reporting_seconds * 1000));
+  const auto milliseconds = [](double seconds) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  };
+  options.reporting_period = milliseconds(words.reporting_seconds);
+  options.retry_timeout = milliseconds(words.retry_seconds);
   HYPERCOPY_TRY(validate(options));
   return options;
 }

@@ -35,6 +35,7 @@ struct LoadWords {
   bool no_password = false;
   bool ask_password = false;
   double reporting_seconds = 0;
+  double retry_seconds = 300;
 };
 
 inline constexpr const char* kConnectionGroup =

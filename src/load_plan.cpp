@@ -153,7 +153,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   plan.single_transaction = options.single_transaction;
   plan.wire = options.wire;
 
-  HYPERCOPY_ASSIGN(Connection connection, connector.connect(application_name, cancellation));
+  HYPERCOPY_ASSIGN(Connection connection, connector.connect(application_name, {cancellation}));
   HYPERCOPY_TRY(check_server(connection));
   plan.server_version = connection.parameter("server_version");
   if (!options.encoding.empty()) HYPERCOPY_TRY(transcode_typed_text(connection, plan.options));

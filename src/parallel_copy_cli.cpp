@@ -94,11 +94,10 @@ Refusal not_built_yet(const ParallelCopyFlags& flags) {
     bool asked;
     std::string_view flag;
   };
-  const std::array<Feature, 4> features{{
+  const std::array<Feature, 3> features{{
       {!flags.import_id.empty(), "-import-id"},
       {flags.on_conflict_do_nothing, "-on-conflict-do-nothing"},
       {flags.enable_client_side_sorting, "-enable-client-side-sorting"},
-      {flags.retry_timeout_ns > 0 && !flags.no_retry, "-retry-timeout"},
   }};
   const auto* const feature = std::ranges::find(features, true, &Feature::asked);
   if (feature == features.end()) {
@@ -171,6 +170,9 @@ void set_plain_options(const ParallelCopyFlags& flags, LoadOptions& options) {
   options.batch_records =
       static_cast<std::uint64_t>(flags.batch_size == 0 ? kDefaultBatchRows : flags.batch_size);
   options.truncate = flags.truncate;
+  const auto retry_timeout = std::chrono::nanoseconds(std::max<std::int64_t>(flags.retry_timeout_ns, 0));
+  options.retry_timeout = flags.no_retry ? std::chrono::milliseconds(0)
+                                         : std::chrono::ceil<std::chrono::milliseconds>(retry_timeout);
   options.progress = ProgressStyle::none;
   options.reporting_period =
       std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(flags.reporting_period_ns));
@@ -192,9 +194,6 @@ std::vector<std::string> notices_for(const ParallelCopyFlags& flags) {
   }
   if (flags.verbose && !flags.disable_direct_compress) {
     notices.emplace_back("direct compress is not used yet");
-  }
-  if (flags.verbose && !flags.no_retry) {
-    notices.emplace_back("lost connections are not retried yet");
   }
   return notices;
 }

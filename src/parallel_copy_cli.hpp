@@ -36,8 +36,9 @@
 //                       ones too), and never when -copy-options has ENCODING
 // -disable-direct-compress
 //                       accepted: direct compress is not used (there used unless this is given)
-// -no-retry             accepted: nothing is retried (there retried unless this is given)
-// -retry-timeout        refused above 0, unless -no-retry takes its meaning away there too
+// -no-retry, -retry-timeout
+//                       same, but what passes is told by SQLSTATE (there by words in the error's text), and a batch
+//                       whose COMMIT was not answered is sent again only if the server says that it is not there
 // -import-id, -on-conflict-do-nothing, -enable-client-side-sorting
 //                       refused: not built yet
 // -verbose, -log-batches

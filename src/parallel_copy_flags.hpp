@@ -44,7 +44,7 @@ struct ParallelCopyFlags {
   bool on_conflict_do_nothing = false;
   std::string quote{};
   std::int64_t reporting_period_ns = 0;
-  std::int64_t retry_timeout_ns = 0;
+  std::int64_t retry_timeout_ns = 300'000'000'000;
   std::string schema = "public";
   bool skip_batch_errors = false;
   bool skip_header = false;

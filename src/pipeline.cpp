@@ -63,6 +63,8 @@ class Pipeline {
                  .console = console,
                  .policy = options.policy,
                  .wire = wire_,
+                 .retry_until = {run_stop},
+                 .settle_until = {cancellation, Cancellation::Level::immediate},
                  .stop = [this] { stop(); }} {}
 
   PipelineOutcome run(PipelineWatch& watch) {

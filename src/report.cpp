@@ -174,6 +174,11 @@ std::string rerun_lines(const LoadSummary& summary) {
 
 std::string left_out_lines(const LedgerTotals& totals) {
   std::string text;
+  if (totals.attempts_again > 0) {
+    text += fmt::format(
+        "\n{} sent again after failures that passed; each is loaded once",
+        totals.attempts_again == 1 ? "one batch was" : fmt::format("{} batches were", totals.attempts_again));
+  }
   if (totals.skipped.records > 0) {
     text += fmt::format("\nwarning: {} {} refused by the server and skipped as asked: not in the table",
                         batches_of(totals.skipped), totals.skipped.batches == 1 ? "was" : "were");
@@ -323,6 +328,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"wire", summary.wire},
       {"batches_binary", summary.wire_totals.encoded},
       {"batches_given_up", summary.wire_totals.given_up},
+      {"batches_sent_again", totals.attempts_again},
       {"server_version", summary.server_version},
       {"elapsed_seconds", seconds(summary.elapsed)},
       {"bytes_per_second", per_second(totals.committed.bytes, summary.elapsed)},

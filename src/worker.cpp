@@ -159,25 +159,53 @@ Status Worker::check_count(std::uint64_t records, std::uint64_t rows) const {
 }
 
 void Worker::load(const Batch& batch) {
-  auto rows = copy(batch);
-  if (!rows && rows.error().sqlstate == "22021" && run_.policy.windows_1252_fallback) {
-    stream_->abort("retried as WIN1252");
-    rows = copy_as_is(batch, "SET LOCAL client_encoding TO 'WIN1252'; " + batch.file->copy_sql);
-    if (rows) {
-      run_.console.log(LogLevel::info,
-                       fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
+  while (true) {
+    Attempt tried = attempt(batch);
+    if (tried.rows) {
+      recovery_.succeeded();
+      return run_.ledger.committed(batch.records, batch.bytes().size(), *tried.rows);
     }
+    Error error = std::move(tried.rows).error();
+    const Stopwatch watch(shares_.worker_sending);
+    if (tried.in_doubt) {
+      const CommitOutcome outcome = recovery_.settle_commit(*stream_, error, batch_extent(batch));
+      if (outcome == CommitOutcome::unknown) return leave_unknown(batch, std::move(error));
+      if (outcome == CommitOutcome::committed) {
+        recovery_.succeeded();
+        return run_.ledger.committed(batch.records, batch.bytes().size(), tried.counted);
+      }
+    } else if (!recovery_.ready_again(*stream_, error, batch_extent(batch))) {
+      return settle_failure(batch, std::move(error));
+    }
+    run_.ledger.tried_again();
   }
-  if (!rows) return settle_failure(batch, std::move(rows).error());
-  if (auto counted = check_count(batch.records, *rows); !counted) {
-    return settle_failure(batch, std::move(counted).error());
-  }
+}
+
+Worker::Attempt Worker::attempt(const Batch& batch) {
+  auto rows = copy_or_read_as_windows_1252(batch);
+  if (!rows) return {.rows = std::move(rows)};
+  if (auto counted = check_count(batch.records, *rows); !counted) return {.rows = fail(counted.error())};
   const Stopwatch watch(shares_.worker_sending);
   auto committed = stream_->commit();
-  if (committed) return run_.ledger.committed(batch.records, batch.bytes().size(), *rows);
-  Error error = std::move(committed).error();
-  const bool answered = error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol;
-  if (answered) return settle_failure(batch, std::move(error));
+  if (committed) return {.rows = rows, .counted = *rows};
+  const ErrorKind kind = committed.error().kind;
+  const bool answered = kind == ErrorKind::sql || kind == ErrorKind::protocol;
+  return {.rows = fail(std::move(committed).error()), .counted = *rows, .in_doubt = !answered};
+}
+
+Result<std::uint64_t> Worker::copy_or_read_as_windows_1252(const Batch& batch) {
+  auto rows = copy(batch);
+  if (rows || rows.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return rows;
+  stream_->abort("retried as WIN1252");
+  rows = copy_as_is(batch, "SET LOCAL client_encoding TO 'WIN1252'; " + batch.file->copy_sql);
+  if (rows) {
+    run_.console.log(LogLevel::info,
+                     fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
+  }
+  return rows;
+}
+
+void Worker::leave_unknown(const Batch& batch, Error error) {
   run_.ledger.unknown(batch.records, batch.bytes().size());
   error = in_doubt(std::move(error), batch_extent(batch));
   error.location = extent_of(batch);

@@ -42,4 +42,14 @@ class Cancellation {
   int immediate_fd_;
 };
 
+// When a wait ends early: as soon as this cancellation has this level.
+struct StopAt {
+  const Cancellation& cancellation;
+  Cancellation::Level level = Cancellation::Level::graceful;
+
+  [[nodiscard]] int fd() const noexcept {
+    return level == Cancellation::Level::immediate ? cancellation.immediate_fd() : cancellation.graceful_fd();
+  }
+};
+
 }  // namespace hypercopy

@@ -66,8 +66,8 @@ class Connection {
   [[nodiscard]] Result<QueryResult> execute(std::string_view sql, std::span<const std::string> parameters);
 
   // COPY ... FROM STDIN, also behind other statements in the same string; afterwards the connection takes
-  // data.
-  [[nodiscard]] Status start_copy(std::string_view sql);
+  // data. Gives the first value of the last query in front of the COPY, "" if there was none.
+  [[nodiscard]] Result<std::string> start_copy(std::string_view sql);
   // REQUIRES: start_copy() succeeded; bytes.size() <= kMaxPutBytes. On an error, end_copy() has the server's
   // words.
   [[nodiscard]] Status put_copy_data(std::string_view bytes);
@@ -113,11 +113,11 @@ class Connector {
 
   // Connects as `application_name`. Asks for a password where the options say so or the server wants one,
   // once for all later connections; so the first call must return before other threads call.
-  // `stop` ends the waiting at level graceful.
-  [[nodiscard]] Result<Connection> connect(const std::string& application_name, const Cancellation& stop);
+  // `stop` ends the waiting for the connection.
+  [[nodiscard]] Result<Connection> connect(const std::string& application_name, StopAt stop);
 
  private:
-  [[nodiscard]] Result<Connection> connect_once(const std::string& application_name, const Cancellation& stop,
+  [[nodiscard]] Result<Connection> connect_once(const std::string& application_name, StopAt stop,
                                                 bool& password_needed);
 
   ConnectionOptions options_;

@@ -1,7 +1,8 @@
 // One transaction at a time with COPY ... FROM STDIN in it, on one connection. The fault seam of the workers.
 // Shape:   begin() (opens a transaction where none is open), put() any number of times, finish(), then either
 //          another begin() in the same transaction or commit(). abort() from anywhere: the transaction is
-//          rolled back.
+//          rolled back. After a lost connection reopen() makes a new one, and lost_commit() says what became of
+//          the transaction whose commit() was not answered.
 // Units:   put() takes any number of bytes; finish() gives rows as the server counted them, not yet
 //          committed.
 // Owns:    PgCopyStream owns its Connection.
@@ -16,10 +17,14 @@
 // Source:  PostgreSQL manual, protocol flow "COPY Operations".
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "hypercopy/commit_outcome.hpp"
 #include "hypercopy/connection.hpp"
 #include "hypercopy/result.hpp"
 
@@ -34,13 +39,22 @@ class CopyStream {
   [[nodiscard]] virtual Result<std::uint64_t> finish() = 0;
   [[nodiscard]] virtual Status commit() = 0;
   virtual void abort(std::string_view reason) noexcept = 0;
-  // False when the connection is lost and the stream can do nothing more.
+  // False when the connection is lost and the stream can do nothing but reopen().
   [[nodiscard]] virtual bool is_usable() const = 0;
+  // A new connection in place of a lost one, under the same settings.
+  [[nodiscard]] virtual Status reopen(StopAt stop) = 0;
+  // REQUIRES: commit() failed with kind `connection`, and reopen() succeeded since then.
+  [[nodiscard]] virtual Result<CommitOutcome> lost_commit(std::chrono::milliseconds patience,
+                                                          StopAt stop) = 0;
 };
 
 class PgCopyStream final : public CopyStream {
  public:
-  explicit PgCopyStream(Connection connection) : connection_(std::move(connection)) {
+  // Connects as the stream's first connection was connected, settings included.
+  using Reconnect = std::function<Result<Connection>(StopAt stop)>;
+
+  PgCopyStream(Connection connection, Reconnect reconnect)
+      : connection_(std::move(connection)), reconnect_(std::move(reconnect)) {
     connection_.interrupt_at(Cancellation::Level::immediate);
   }
 
@@ -50,11 +64,18 @@ class PgCopyStream final : public CopyStream {
   Status commit() override;
   void abort(std::string_view reason) noexcept override;
   bool is_usable() const override { return !broken_ && connection_.is_alive(); }
+  Status reopen(StopAt stop) override;
+  Result<CommitOutcome> lost_commit(std::chrono::milliseconds patience, StopAt stop) override;
 
  private:
+  [[nodiscard]] Status know_server();
   [[nodiscard]] Error settle(Error error);
 
   Connection connection_;
+  Reconnect reconnect_;
+  std::optional<ServerMark> server_;  // nothing yet, or a server that does not let this user read it
+  bool asked_server_ = false;         // about its mark
+  LostTransaction transaction_;       // the latest one; of use when it is lost
   bool copying_ = false;
   bool broken_ = false;  // left in the middle of a statement
 };

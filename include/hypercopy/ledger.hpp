@@ -33,6 +33,7 @@ struct LedgerTotals {
   Counts failed;                      // refused by the server, or lost before COMMIT was sent: rolled back
   Counts unknown;                     // the connection was lost between COMMIT and its answer
   Counts dropped;                     // cut, but the run ended before they were sent
+  std::uint64_t attempts_again = 0;   // batches sent once more after a failure that passed
   std::uint64_t bytes_sent = 0;       // in a transaction that is still open; for the progress only
   std::uint64_t rows_loaded = 0;      // the server's count of committed rows
   std::uint64_t rows_suppressed = 0;  // committed records that a trigger or WHERE left out
@@ -51,6 +52,8 @@ class Ledger {
   void failed(std::uint64_t records, std::uint64_t bytes);
   void unknown(std::uint64_t records, std::uint64_t bytes);
   void dropped(std::uint64_t records, std::uint64_t bytes);
+  // A batch that has no ending yet is sent once more.
+  void tried_again();
   // Bytes that were sent in a transaction which goes on (a single transaction for the whole load).
   void sent(std::uint64_t bytes);
 

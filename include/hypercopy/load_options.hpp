@@ -83,6 +83,8 @@ struct LoadOptions {
   std::uint64_t batch_records = 0;  // --batch-rows; 0: bytes alone decide
   Wire wire = Wire::automatic;      // --wire
   bool truncate = false;            // --truncate: TRUNCATE in the first step, after the input was checked
+  std::chrono::milliseconds retry_timeout{
+      300'000};                     // --retry-timeout: for failures that pass; 0: never again
   bool single_transaction = false;  // --single-transaction: one worker, one transaction, one COPY per file
 
   ProgressStyle progress = ProgressStyle::automatic;

@@ -1,6 +1,8 @@
 // One worker: takes batches from the queue and loads each in one transaction of its stream.
 // Shape:   run() loops take, begin, put, finish, compare counts, commit, record in the ledger, until the
 //          queue gives nothing. In a single transaction: one COPY per input, everything committed at the end.
+//          A failure that passes is followed by another attempt with the same batch; when COMMIT was not answered,
+//          only if the server says that the batch is not there.
 //          A batch goes as COPY BINARY where all its values can be encoded exactly, else as it is. What the
 //          server refuses in binary is sent again as it is, so that its own reader judges it, in its own
 //          words and with a line number.
@@ -12,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +25,7 @@
 #include "hypercopy/failure_location.hpp"
 #include "hypercopy/ledger.hpp"
 #include "hypercopy/record_encoder.hpp"
+#include "hypercopy/recovery.hpp"
 #include "hypercopy/report.hpp"
 #include "hypercopy/wire_choice.hpp"
 
@@ -34,7 +38,8 @@ struct WorkerPolicy {
   bool single_transaction = false;
   bool skip_failed_batches = false;
   bool windows_1252_fallback = false;
-  bool copies_nothing = true;  // an input without any record is one empty COPY
+  bool copies_nothing = true;                  // an input without any record is one empty COPY
+  std::chrono::milliseconds retry_timeout{0};  // for failures that pass; 0: none is tried again
 };
 
 struct RunContext {
@@ -43,6 +48,8 @@ struct RunContext {
   Console& console;
   WorkerPolicy policy;
   WireChoice& wire;
+  StopAt retry_until;                // waiting for another attempt ends here
+  StopAt settle_until;               // asking what became of a COMMIT ends here
   std::function<void()> stop;        // ends the run: reader and queue are cancelled; safe from any thread
   std::atomic<bool> stopped{false};  // set by stop
   // No input had a record: set before the queue is closed, taken back by the worker that sees to it. One empty
@@ -55,7 +62,10 @@ class Worker {
  public:
   // `kernel`: for the field index.
   Worker(RunContext& run, std::unique_ptr<CopyStream> stream, Kernel kernel)
-      : run_(run), stream_(std::move(stream)), encoder_(kernel) {}
+      : run_(run),
+        stream_(std::move(stream)),
+        recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
+        encoder_(kernel) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -63,6 +73,12 @@ class Worker {
 
  private:
   struct SingleTransaction;
+  // One try to load a batch.
+  struct Attempt {
+    Result<std::uint64_t> rows;  // committed
+    std::uint64_t counted = 0;   // by the server, before COMMIT
+    bool in_doubt = false;       // COMMIT was sent, and its answer never came
+  };
 
   void run_batches();
   [[nodiscard]] Status copy_nothing();
@@ -79,6 +95,9 @@ class Worker {
   void note_given_up(const Batch& batch, const GivenUp& why);
   [[nodiscard]] Status check_count(std::uint64_t records, std::uint64_t rows) const;
   void load(const Batch& batch);
+  [[nodiscard]] Attempt attempt(const Batch& batch);
+  [[nodiscard]] Result<std::uint64_t> copy_or_read_as_windows_1252(const Batch& batch);
+  void leave_unknown(const Batch& batch, Error error);
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
   [[nodiscard]] Error located(const Batch& batch, Error error);
@@ -87,6 +106,7 @@ class Worker {
 
   RunContext& run_;
   std::unique_ptr<CopyStream> stream_;
+  Recovery recovery_;
   TimeShares shares_;
   std::string prepared_;  // reused from batch to batch
   RecordEncoder encoder_;

@@ -128,6 +128,55 @@ TEST(PipelineFault, EveryStreamCallLosesTheConnectionOnce) {
   }
 }
 
+constexpr std::chrono::milliseconds kPatient{60'000};
+
+// Whatever call fails, and whether or not the server had done what it was asked: each record is there, once.
+TEST(PipelineFault, EveryStreamCallFailsOnceAndIsTriedAgain) {
+  using Fault = FakeServer::Fault;
+  const Case setup{.policy = {.relation = "t", .retry_timeout = kPatient}};
+  FakeServer whole;
+  static_cast<void>(run(setup, whole));
+  for (const Fault fault : {Fault::transient, Fault::connection, Fault::answer}) {
+    for (std::uint64_t call = 1; call <= whole.calls(); ++call) {
+      SCOPED_TRACE(fmt::format("fault {}, call {}", static_cast<int>(fault), call));
+      FakeServer server(call, fault);
+      const auto outcome = run(setup, server);
+      ASSERT_TRUE(server.has_failed());
+      EXPECT_FALSE(outcome.error) << to_string(*outcome.error);
+      EXPECT_TRUE(outcome.complete);
+      EXPECT_EQ(server.committed_records(), kRecords);
+      EXPECT_EQ(outcome.totals.unknown.records, 0U);
+      expect_consistent(outcome, server);
+    }
+  }
+}
+
+// Also the calls that recover from the failure before. Six calls in a row that go well are the longest way from a
+// failure to a commit, so that each period lets the run go on.
+TEST(PipelineFault, CallsThatFailAgainAndAgainLoseAndDoubleNothing) {
+  using Fault = FakeServer::Fault;
+  Case setup{.batch_bytes = 512, .policy = {.relation = "t", .retry_timeout = kPatient}};
+  for (const Fault fault : {Fault::transient, Fault::connection, Fault::answer}) {
+    for (const std::uint64_t period : {7U, 8U, 11U}) {
+      SCOPED_TRACE(fmt::format("fault {}, each {}th call", static_cast<int>(fault), period));
+      FakeServer server(period, fault, FakeServer::When::each_time);
+      const auto outcome = run(setup, server);
+      EXPECT_FALSE(outcome.error) << to_string(*outcome.error);
+      EXPECT_GT(outcome.totals.attempts_again, 0U);
+      EXPECT_EQ(server.committed_records(), kRecords);
+      expect_consistent(outcome, server);
+    }
+  }
+}
+
+TEST(PipelineFault, WithoutPatienceAFailureThatPassesEndsTheRun) {
+  FakeServer server(1, FakeServer::Fault::transient);
+  const auto outcome = run({}, server);
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->sqlstate, "40P01");
+  EXPECT_EQ(outcome.totals.attempts_again, 0U);
+}
+
 TEST(PipelineFault, SkippedBatchesAreCountedAndTheRestIsLoaded) {
   FakeServer whole;
   static_cast<void>(run({}, whole));

@@ -282,8 +282,8 @@ TEST_F(FaultDuringCopy, BackendIsTerminated) {
   make_table_that_waits(server(), "500");
   const Server holder;
   holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
-  const auto process =
-      start("t", {"-j", "2", "--batch-rows", "50", folder_.file("input.csv", numbers(1, 1000))});
+  const auto process = start("t", {"-j", "2", "--retry-timeout", "0", "--batch-rows", "50",
+                                   folder_.file("input.csv", numbers(1, 1000))});
   await_blocked(1);
   // The other worker has gone on to the end: all batches but the blocked one are committed.
   await("SELECT count(*) = 950 FROM t");
@@ -311,7 +311,7 @@ TEST_F(FaultDuringCopy, BackendIsTerminatedWhileDataIsSent) {
          CREATE TRIGGER hold BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION hold())",
       kLock));
   locker.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
-  const auto process = start("t", {"-j", "1", "--batch-bytes", "16MB", file});
+  const auto process = start("t", {"-j", "1", "--retry-timeout", "0", "--batch-bytes", "16MB", file});
   await_blocked(1);
   server().execute(
       fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = "
@@ -332,8 +332,8 @@ TEST_F(FaultDuringCopy, BackendIsTerminatedDuringCommit) {
                                kLock));
   const Server holder;
   holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
-  const auto process =
-      start("t", {"-j", "1", "--batch-rows", "10", folder_.file("input.csv", numbers(1, 30))});
+  const auto process = start("t", {"-j", "1", "--retry-timeout", "0", "--batch-rows", "10",
+                                   folder_.file("input.csv", numbers(1, 30))});
   const std::string blocked = fmt::format(
       "FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name LIKE 'hypercopy load%' AND "
       "query = "
@@ -359,8 +359,8 @@ TEST_F(FaultDuringCopy, ServerIsStopped) {
   auto holder = std::make_unique<Server>(other_dsn_);
   make_table_that_waits(*holder, "500");
   holder->execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
-  const auto process =
-      start("t", {"-j", "2", "--batch-rows", "50", folder_.file("input.csv", numbers(1, 1000))});
+  const auto process = start("t", {"-j", "2", "--retry-timeout", "0", "--batch-rows", "50",
+                                   folder_.file("input.csv", numbers(1, 1000))});
   while (holder->value("SELECT count(*) FROM t") != "950") holder->execute("SELECT pg_sleep(0.01)");
   private_server->stop_immediately();
   const Checked run = finish(*process, "t");

@@ -47,14 +47,22 @@ class FakeSource final : public Source {
 // What "the server" has committed, and which call of all streams together is to fail, and how.
 class FakeServer {
  public:
-  enum class Fault : std::uint8_t { none, sql, connection };
+  // `answer`: as `connection`, but the server has done what it was asked to do.
+  enum class Fault : std::uint8_t { none, sql, transient, connection, answer };
+  enum class When : std::uint8_t { once, each_time };
 
   FakeServer() = default;
-  FakeServer(std::uint64_t fail_at, Fault fault) : fail_at_(fail_at), fault_(fault) {}
+  FakeServer(std::uint64_t fail_at, Fault fault, When when = When::once)
+      : fail_at_(fail_at), fault_(fault), when_(when) {}
 
-  // Counts a call; the error it must answer with, if this is the one.
+  // Counts a call; the error it must answer with, if this is the one (or, each time, one of those).
   [[nodiscard]] Status call() {
-    if (calls_.fetch_add(1) + 1 != fail_at_) return {};
+    const std::uint64_t number = calls_.fetch_add(1) + 1;
+    if (fail_at_ == 0 || (when_ == When::once ? number != fail_at_ : number % fail_at_ != 0)) return {};
+    if (fault_ == Fault::transient) {
+      return fail(
+          Error{.kind = ErrorKind::sql, .message = "a deadlock as the test wants", .sqlstate = "40P01"});
+    }
     if (fault_ == Fault::sql) {
       return fail(Error{.kind = ErrorKind::sql, .message = "refused as the test wants", .sqlstate = "22P02"});
     }
@@ -81,6 +89,7 @@ class FakeServer {
  private:
   std::uint64_t fail_at_ = 0;
   Fault fault_ = Fault::none;
+  When when_ = When::once;
   std::atomic<std::uint64_t> calls_{0};
   std::mutex mutex_;
   std::vector<std::string> committed_;  // protected by mutex_ while streams are at work
@@ -102,12 +111,22 @@ class FakeStream final : public CopyStream {
     return static_cast<std::uint64_t>(std::count(pending_.begin(), pending_.end(), '\n'));
   }
   Status commit() override {
-    HYPERCOPY_TRY(checked(server_.call()));
-    server_.commit(std::exchange(pending_, {}));
-    return {};
+    auto answered = server_.call();
+    arrived_ = answered || server_.fault() == FakeServer::Fault::answer;
+    if (arrived_) server_.commit(std::exchange(pending_, {}));
+    return checked(std::move(answered));
   }
   void abort(std::string_view /*reason*/) noexcept override { pending_.clear(); }
   bool is_usable() const override { return usable_; }
+  Status reopen(StopAt /*stop*/) override {
+    pending_.clear();
+    usable_ = true;
+    return checked(server_.call());
+  }
+  Result<CommitOutcome> lost_commit(std::chrono::milliseconds /*patience*/, StopAt /*stop*/) override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    return arrived_ ? CommitOutcome::committed : CommitOutcome::rolled_back;
+  }
 
  private:
   Status checked(Status status) {
@@ -118,6 +137,7 @@ class FakeStream final : public CopyStream {
   FakeServer& server_;
   std::string pending_;
   bool usable_ = true;
+  bool arrived_ = false;  // the latest commit()
 };
 
 }  // namespace hypercopy::test

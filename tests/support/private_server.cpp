@@ -82,8 +82,12 @@ std::string PrivateServer::dsn() const {
   return fmt::format("host={} user=postgres dbname=postgres", folder_.path());
 }
 
-void PrivateServer::stop_immediately() {
-  process_->signal(SIGQUIT);
+void PrivateServer::stop_immediately() { stop(SIGQUIT); }
+
+void PrivateServer::stop_fast() { stop(SIGINT); }
+
+void PrivateServer::stop(int signal) {
+  process_->signal(signal);
   static_cast<void>(process_->wait());
   process_.reset();
 }

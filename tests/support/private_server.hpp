@@ -23,11 +23,14 @@ class PrivateServer {
   [[nodiscard]] std::string dsn() const;
   // As a crash of the machine: no checkpoint, connections are cut.
   void stop_immediately();
+  // As pg_ctl stop -m fast: transactions are rolled back, what is committed is written.
+  void stop_fast();
   // Starts it again after a stop.
   [[nodiscard]] bool run();
 
  private:
   PrivateServer(std::string binaries, std::map<std::string, std::string> environment);
+  void stop(int signal);
   [[nodiscard]] bool create(const std::string& hba);
 
   TemporaryFolder folder_;

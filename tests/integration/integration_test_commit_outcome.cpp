@@ -1,0 +1,184 @@
+// What became of a transaction whose COMMIT nobody answered: asked after every way in which a server can go on.
+#include <fmt/format.h>
+
+#include "hypercopy/commit_outcome.hpp"
+#include "support/private_server.hpp"
+
+namespace hypercopy::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A client of plain libpq in the middle of a transaction that has written a row.
+class Writer {
+ public:
+  explicit Writer(const std::string& dsn) : server_(dsn) {
+    server_.execute("CREATE TABLE IF NOT EXISTS lost (i int)");
+    server_.execute("BEGIN; INSERT INTO lost VALUES (1)");
+    id_ = server_.value("SELECT pg_current_xact_id()");
+  }
+  void end_with(const std::string& sql) const { server_.execute(sql); }
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] int backend_pid() const { return PQbackendPID(server_.handle()); }
+  [[nodiscard]] bool is_alive() const {
+    const PGresult* const result = PQexec(server_.handle(), "SELECT 1");
+    const bool alive = PQresultStatus(result) == PGRES_TUPLES_OK;
+    PQclear(const_cast<PGresult*>(result));
+    return alive;
+  }
+
+ private:
+  Server server_;
+  std::string id_;
+};
+
+class CommitOutcomeTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    ServerTest::SetUp();
+    if (IsSkipped()) return;
+    std::string why_not;
+    private_server_ = PrivateServer::start(server(), why_not);
+    if (!private_server_) GTEST_SKIP() << why_not;
+    auto cancellation = Cancellation::create();
+    ASSERT_TRUE(cancellation);
+    cancellation_ = std::move(*cancellation);
+  }
+
+  [[nodiscard]] std::string dsn() const { return private_server_->dsn(); }
+
+  [[nodiscard]] Connection connect() const {
+    Connector connector({.dbname = dsn()}, *cancellation_, {}, {});
+    auto connection = connector.connect("commit outcome", {*cancellation_});
+    if (!connection) throw std::runtime_error(to_string(connection.error()));
+    return std::move(*connection);
+  }
+
+  // As a worker knows it before its COMMIT.
+  [[nodiscard]] LostTransaction lost(const Writer& writer) const {
+    Connection connection = connect();
+    auto mark = read_server_mark(connection);
+    if (!mark) throw std::runtime_error(to_string(mark.error()));
+    return {.id = writer.id(), .backend_pid = writer.backend_pid(), .server = *mark};
+  }
+
+  [[nodiscard]] CommitOutcome outcome(const LostTransaction& transaction) const {
+    Connection connection = connect();
+    auto found = find_commit_outcome(connection, transaction, 30s, {*cancellation_});
+    if (!found) throw std::runtime_error(to_string(found.error()));
+    return *found;
+  }
+
+  std::unique_ptr<PrivateServer> private_server_;
+  std::unique_ptr<Cancellation> cancellation_;
+};
+
+TEST_F(CommitOutcomeTest, CommittedIsCommitted) {
+  const Writer writer(dsn());
+  const LostTransaction transaction = lost(writer);
+  writer.end_with("COMMIT");
+  EXPECT_EQ(outcome(transaction), CommitOutcome::committed);
+}
+
+TEST_F(CommitOutcomeTest, RolledBackIsRolledBack) {
+  const Writer writer(dsn());
+  const LostTransaction transaction = lost(writer);
+  writer.end_with("ROLLBACK");
+  EXPECT_EQ(outcome(transaction), CommitOutcome::rolled_back);
+}
+
+TEST_F(CommitOutcomeTest, ABackendThatIsStillAtItIsEnded) {
+  const Writer writer(dsn());
+  EXPECT_EQ(outcome(lost(writer)), CommitOutcome::rolled_back);
+  EXPECT_FALSE(writer.is_alive());
+}
+
+TEST_F(CommitOutcomeTest, ABackendWithAnotherTransactionIsLeftAlone) {
+  const Writer first(dsn());
+  LostTransaction transaction = lost(first);
+  const Writer second(dsn());
+  transaction.backend_pid = second.backend_pid();
+  Connection connection = connect();
+  const auto found = find_commit_outcome(connection, transaction, 0ms, {*cancellation_});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, CommitOutcome::unknown);
+  EXPECT_TRUE(first.is_alive());
+  EXPECT_TRUE(second.is_alive());
+}
+
+TEST_F(CommitOutcomeTest, ACommitSurvivesACleanRestartAndStaysKnown) {
+  LostTransaction transaction;
+  {
+    const Writer writer(dsn());
+    transaction = lost(writer);
+    writer.end_with("COMMIT");
+  }
+  private_server_->stop_fast();
+  ASSERT_TRUE(private_server_->run());
+  EXPECT_EQ(outcome(transaction), CommitOutcome::committed);
+}
+
+TEST_F(CommitOutcomeTest, AfterACrashAnIdThatWasNeverDurableIsRolledBack) {
+  LostTransaction transaction;
+  {
+    const Writer writer(dsn());
+    transaction = lost(writer);
+    // Nothing of it reaches the disk: only a commit flushes it.
+    private_server_->stop_immediately();
+  }
+  ASSERT_TRUE(private_server_->run());
+  EXPECT_EQ(outcome(transaction), CommitOutcome::rolled_back);
+}
+
+TEST_F(CommitOutcomeTest, AfterACrashAnotherTransactionsCommitUnderTheSameIdIsNotBelieved) {
+  LostTransaction transaction;
+  {
+    const Server before(dsn());
+    before.execute("CREATE TABLE lost (i int)");
+    before.execute("CHECKPOINT");
+    const Writer writer(dsn());
+    transaction = lost(writer);
+    private_server_->stop_immediately();
+  }
+  ASSERT_TRUE(private_server_->run());
+  const Server after(dsn());
+  bool used_again = false;
+  for (int attempt = 0; attempt < 100 && !used_again; ++attempt) {
+    used_again = after.value("SELECT pg_current_xact_id()") == transaction.id;
+  }
+  ASSERT_TRUE(used_again) << "the server did not give the lost id " << transaction.id << " to anybody else";
+  EXPECT_EQ(after.value(fmt::format("SELECT pg_xact_status('{}')", transaction.id)), "committed");
+  EXPECT_EQ(after.value("SELECT count(*) FROM lost"), "0");
+  EXPECT_EQ(outcome(transaction), CommitOutcome::unknown);
+}
+
+TEST_F(CommitOutcomeTest, AnotherClusterKnowsNothing) {
+  const Writer writer(dsn());
+  LostTransaction transaction = lost(writer);
+  writer.end_with("ROLLBACK");
+  transaction.server.cluster = "1";
+  EXPECT_EQ(outcome(transaction), CommitOutcome::unknown);
+}
+
+TEST_F(CommitOutcomeTest, AnotherTimelineIsAFailover) {
+  const Writer writer(dsn());
+  LostTransaction transaction = lost(writer);
+  writer.end_with("COMMIT");
+  transaction.server.timeline = "0000000F";
+  EXPECT_EQ(outcome(transaction), CommitOutcome::unknown);
+}
+
+TEST_F(CommitOutcomeTest, ARequestToStopEndsTheAsking) {
+  const Writer writer(dsn());
+  LostTransaction transaction = lost(writer);
+  transaction.backend_pid = 0;  // nobody is ended, so the answer stays open
+  Connection connection = connect();
+  connection.interrupt_at(Cancellation::Level::immediate);
+  cancellation_->request(Cancellation::Level::graceful);
+  const auto found = find_commit_outcome(connection, transaction, 1h, {*cancellation_});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().kind, ErrorKind::interrupted);
+}
+
+}  // namespace
+}  // namespace hypercopy::test
