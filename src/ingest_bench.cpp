@@ -101,7 +101,7 @@ class Bench {
       console_.log(LogLevel::verbose, fmt::format("server: {}: {}", severity, message));
     };
     Connector connector(options_.load.connection, stop, std::move(notices), prompt_);
-    HYPERCOPY_ASSIGN(Connection connection, connector.connect(kApplicationName, stop));
+    HYPERCOPY_ASSIGN(Connection connection, connector.connect(kApplicationName, {stop}));
     HYPERCOPY_ASSIGN(const SessionSettings session, read_session(connection, options_.load.encoding));
     HYPERCOPY_TRY(pin_session(connection, session));
     return connection;

@@ -275,7 +275,8 @@ std::string explain(const CLI::App& app, const CLI::Error& error) {
   }
   const std::vector<std::string> commands = command_names(*command);
   if (word.starts_with('-') || commands.empty()) return error.what();
-  return fmt::format("unknown command {}{}", word, meant(word, commands));
+  return fmt::format("unknown command {}{} (known: {})", word, meant(word, commands),
+                     fmt::join(commands, ", "));
 }
 
 CommandExit exit_of(const CLI::App& app, const CLI::ParseError& error) {

@@ -97,27 +97,28 @@ TEST_P(WrongGenerate, IsExit2AndNamesTheOption) {
   EXPECT_TRUE(exit.err.starts_with("hypercopy: ")) << exit.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(Words, WrongGenerate,
-                         ::testing::ValuesIn(std::vector<RefusedCase>{
-                             {"nothing", {}, "subcommand"},
-                             {"unknown_shape", {"tsbs"}, "subcommand"},
-                             {"rows_negative", {"cpu", "--rows", "-1"}, "--rows"},
-                             {"rows_no_number", {"cpu", "--rows", "x"}, "--rows"},
-                             {"rows_and_span", {"cpu", "--rows", "1", "--span", "1h"}, "--span"},
-                             {"span_without_unit", {"cpu", "--span", "x"}, "--span"},
-                             {"span_negative", {"cpu", "--span", "-1h"}, "--span"},
-                             {"interval_zero", {"cpu", "--interval", "0"}, "--interval"},
-                             {"interval_negative", {"cpu", "--interval", "-5"}, "--interval"},
-                             {"hosts_zero", {"cpu", "--hosts", "0"}, "--hosts"},
-                             {"hosts_elsewhere", {"wide", "--hosts", "1"}, "--hosts"},
-                             {"seed_negative", {"cpu", "--seed", "-1"}, "--seed"},
-                             {"start_words", {"cpu", "--start", "yesterday"}, "--start"},
-                             {"start_no_day", {"cpu", "--start", "2023-02-29"}, "--start"},
-                             {"start_no_hour", {"cpu", "--start", "2023-02-28T24:00:00"}, "--start"},
-                             {"start_zone", {"cpu", "--start", "2023-02-28T23:00:00Z"}, "--start"},
-                             {"schema_three_parts", {"cpu", "--schema", "a.b.c"}, "table name"},
-                         }),
-                         [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Words, WrongGenerate,
+    ::testing::ValuesIn(std::vector<RefusedCase>{
+        {"nothing", {}, "subcommand"},
+        {"unknown_shape", {"tsbs"}, "unknown command tsbs (known: cpu, iot, wide, quoted, types)"},
+        {"rows_negative", {"cpu", "--rows", "-1"}, "--rows"},
+        {"rows_no_number", {"cpu", "--rows", "x"}, "--rows"},
+        {"rows_and_span", {"cpu", "--rows", "1", "--span", "1h"}, "--span"},
+        {"span_without_unit", {"cpu", "--span", "x"}, "--span"},
+        {"span_negative", {"cpu", "--span", "-1h"}, "--span"},
+        {"interval_zero", {"cpu", "--interval", "0"}, "--interval"},
+        {"interval_negative", {"cpu", "--interval", "-5"}, "--interval"},
+        {"hosts_zero", {"cpu", "--hosts", "0"}, "--hosts"},
+        {"hosts_elsewhere", {"wide", "--hosts", "1"}, "--hosts"},
+        {"seed_negative", {"cpu", "--seed", "-1"}, "--seed"},
+        {"start_words", {"cpu", "--start", "yesterday"}, "--start"},
+        {"start_no_day", {"cpu", "--start", "2023-02-29"}, "--start"},
+        {"start_no_hour", {"cpu", "--start", "2023-02-28T24:00:00"}, "--start"},
+        {"start_zone", {"cpu", "--start", "2023-02-28T23:00:00Z"}, "--start"},
+        {"schema_three_parts", {"cpu", "--schema", "a.b.c"}, "table name"},
+    }),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace hypercopy
