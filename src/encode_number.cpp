@@ -169,6 +169,9 @@ bool encode_float(std::string_view text, BinaryBuffer& out) {
 // numeric.c: NumericVar, digits of base 10000, NUMERIC_DSCALE_MAX, and the int16 weight.
 constexpr std::uint16_t kNumericNegative = 0x4000;
 constexpr std::uint16_t kNumericNan = 0xc000;
+constexpr std::uint16_t kNumericInfinity = 0xd000;
+constexpr std::uint16_t kNumericMinusInfinity = 0xf000;
+constexpr int kFirstVersionWithInfinity = 140000;
 constexpr int kMaxScale = 0x3fff;
 constexpr int kMaxIntegerDigits = 4 * 32768;
 // Longer spellings are longer than any number the server can hold, but for padding zeros.
@@ -274,6 +277,18 @@ bool encode_finite_numeric(std::string_view text, BinaryBuffer& out) {
   return true;
 }
 
+bool encode_special_numeric(std::string_view text, const FieldType& type, BinaryBuffer& out) {
+  double value = 0;
+  if (!read_special_float(text, value)) return false;
+  std::uint16_t sign = kNumericNan;
+  if (std::isinf(value)) {
+    if (type.settings.server_version < kFirstVersionWithInfinity) return false;
+    sign = value > 0 ? kNumericInfinity : kNumericMinusInfinity;
+  }
+  put_numeric_header(0, 0, sign, 0, out);
+  return true;
+}
+
 struct BooleanWord {
   std::string_view word;
   bool value = false;
@@ -328,12 +343,10 @@ bool encode_float8(std::string_view text, const FieldType& /*type*/, BinaryBuffe
   return encode_float<double, std::uint64_t>(text, out);
 }
 
-// Given up: infinities (13 has none), blanks, '+', more digits than the server can hold.
-bool encode_numeric(std::string_view text, const FieldType& /*type*/, BinaryBuffer& out) {
+// Given up: infinities where the server has none, blanks, '+', more digits than the server can hold.
+bool encode_numeric(std::string_view text, const FieldType& type, BinaryBuffer& out) {
   if (text.size() > kMaxNumericText) return false;
-  if (!equals_ignoring_case(text, "nan")) return encode_finite_numeric(text, out);
-  put_numeric_header(0, 0, kNumericNan, 0, out);
-  return true;
+  return encode_finite_numeric(text, out) || encode_special_numeric(text, type, out);
 }
 
 // Every unique prefix of true, false, yes, no, on and off, and 1 and 0, in any case.

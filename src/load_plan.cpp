@@ -94,9 +94,11 @@ void note_sequences(LoadPlan& plan, const ColumnMapping& mapping) {
 
 // A table with a column that has no encoder, or input in COPY text format, goes as it is.
 Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::string>& verbose_notices) {
-  EncodingDecision decision = make_encoding_plan(
-      plan.options.dialect, file.mapping, plan.table,
-      EncoderSettings{.utc = plan.session.time_zone_is_utc, .array_nulls = plan.session.array_nulls});
+  EncodingDecision decision =
+      make_encoding_plan(plan.options.dialect, file.mapping, plan.table,
+                         EncoderSettings{.utc = plan.session.time_zone_is_utc,
+                                         .array_nulls = plan.session.array_nulls,
+                                         .server_version = plan.session.server_version});
   if (!decision.plan) {
     if (plan.wire == Wire::binary) {
       return fail(ErrorKind::usage, fmt::format("--wire binary is not possible: {}", decision.reason),

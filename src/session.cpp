@@ -65,6 +65,7 @@ Result<SessionSettings> read_session(Connection& connection, const std::string& 
   }
   settings.client_encoding = connection.parameter("client_encoding");
   settings.server_encoding = connection.parameter("server_encoding");
+  settings.server_version = connection.server_version();
   if (encoding_hides_ascii(settings.client_encoding)) {
     return fail(
         ErrorKind::usage,

@@ -36,6 +36,8 @@ struct EncoderSettings {
   bool utc = false;
   // array_nulls is on: an unquoted NULL in an array is NULL, not a string of four letters.
   bool array_nulls = false;
+  // PQserverVersion: newer servers read spellings that older ones refuse. 0: unknown, so none of them.
+  int server_version = 0;
 };
 
 struct FieldType;

@@ -26,6 +26,7 @@ struct SessionSettings {
   std::string server_encoding;
   bool array_nulls = false;       // an unquoted NULL in an array is NULL, not a word
   bool time_zone_is_utc = false;  // a timestamptz without offset is the instant it spells
+  int server_version = 0;         // PQserverVersion
 };
 
 // `encoding`: --encoding, or empty for what the session has.

@@ -195,6 +195,18 @@ const std::vector<ScalarCase> kNumerics{
 };
 INSTANTIATE_TEST_SUITE_P(Numerics, EncodeScalar, testing::ValuesIn(kNumerics));
 
+// numeric has infinities from 14 on, and COPY TO writes them.
+TEST(EncodeNumericInfinity, IsGivenUpWhereTheServerHasNone) {
+  FieldType type = scalar(kNumeric);
+  type.settings.server_version = 130021;
+  EXPECT_EQ(encoded("Infinity", type), kGivenUp);
+  type.settings.server_version = 140000;
+  EXPECT_EQ(encoded("Infinity", type), packed("00000008 0000 0000 d000 0000"));
+  EXPECT_EQ(encoded("-Infinity", type), packed("00000008 0000 0000 f000 0000"));
+  EXPECT_EQ(encoded("-inf", type), packed("00000008 0000 0000 f000 0000"));
+  EXPECT_EQ(encoded("infinit", type), kGivenUp);
+}
+
 const std::vector<ScalarCase> kBooleans{
     {kBool, "t", "0000000101"},   {kBool, "True", "0000000101"}, {kBool, "tru", "0000000101"},
     {kBool, "Y", "0000000101"},   {kBool, "yes", "0000000101"},  {kBool, "on", "0000000101"},
