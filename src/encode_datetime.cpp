@@ -116,6 +116,14 @@ inline Time read_time(std::string_view text) {
   return {8 + fraction.length, micros + fraction.micros};
 }
 
+// The time of day that the server prints at the end of a day; the types that have a date know no such thing.
+constexpr std::string_view kEndOfDay = "24:00:00";
+Time read_time_of_day(std::string_view text) {
+  const Time time = read_time(text);
+  if (time.length != 0 || !text.starts_with(kEndOfDay)) return time;
+  return {kEndOfDay.size(), kMicrosPerDay};
+}
+
 struct Offset {
   bool known = false;
   std::int32_t seconds_east = 0;  // of UTC
@@ -203,14 +211,14 @@ bool encode_date(std::string_view text, const FieldType&, BinaryBuffer& out) {
 }
 
 bool encode_time(std::string_view text, const FieldType&, BinaryBuffer& out) {
-  const Time time = read_time(text);
+  const Time time = read_time_of_day(text);
   if (time.length == 0 || time.length != text.size()) return false;
   out.put_field(time.micros);
   return true;
 }
 
 bool encode_timetz(std::string_view text, const FieldType& type, BinaryBuffer& out) {
-  const Time time = read_time(text);
+  const Time time = read_time_of_day(text);
   if (time.length == 0) return false;
   const Offset offset = read_offset(behind(text, time.length), type);
   if (!offset.known) return false;
