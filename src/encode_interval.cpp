@@ -2,7 +2,6 @@
 // does
 // ("P-1Y2M3DT4H5M6.789S"): each unit at most once, in this order, with whole numbers except for the seconds.
 #include <array>
-#include <cstdlib>
 #include <limits>
 
 #include "datetime_digits.hpp"
@@ -20,6 +19,9 @@ using digits::two_digits;
 
 constexpr std::int64_t kMicrosPerMinute = 60 * kMicrosPerSecond;
 constexpr std::int64_t kMaxNumber = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kMaxHours = std::numeric_limits<std::int64_t>::max() / kMicrosPerHour;
+constexpr int kFirstVersionWithLongHours = 150000;
+constexpr int kFirstVersionWithInfinity = 170000;
 
 struct Interval {
   std::int64_t years = 0;
@@ -36,13 +38,13 @@ char take_sign(std::string_view& text) {
   return sign;
 }
 
-// At least one digit; servers up to 14 keep every number in 32 bits.
-bool take_number(std::string_view& text, std::int64_t& number) {
+// At least one digit, and a number of at most `most`.
+bool take_number(std::string_view& text, std::int64_t most, std::int64_t& number) {
   std::size_t length = 0;
   number = 0;
   while (length < text.size() && is_digit(text[length])) {
     number = number * 10 + digit(text[length++]);
-    if (number > kMaxNumber) return false;
+    if (number > most) return false;
   }
   text.remove_prefix(length);
   return length > 0;
@@ -97,21 +99,25 @@ struct Signs {
   [[nodiscard]] bool ambiguous() const { return first_is_minus && numbers > 1 && later_signs == 0; }
 };
 
-bool read_postgres(std::string_view text, Interval& interval) {
+// Servers up to 14 keep every number in 32 bits.
+bool read_postgres(std::string_view text, int server_version, Interval& interval) {
+  const std::int64_t most_hours = server_version < kFirstVersionWithLongHours ? kMaxNumber : kMaxHours;
   Signs signs;
   std::size_t next_unit = 0;
   while (true) {
     const char sign = take_sign(text);
     signs.count(sign);
     std::int64_t number = 0;
-    if (!take_number(text, number) || text.empty()) return false;
+    if (!take_number(text, kMaxHours, number) || text.empty()) return false;
     if (text[0] == ':') {
       std::int64_t micros = 0;
-      if (!read_behind_hours(text, micros)) return false;
+      if (number > most_hours || !read_behind_hours(text, micros)) return false;
+      // The server reads the time without its sign: there is one microsecond less below zero than it has.
+      if (micros > std::numeric_limits<std::int64_t>::max() - number * kMicrosPerHour) return false;
       interval.micros = with_sign(sign, number * kMicrosPerHour + micros);
       return !signs.ambiguous();
     }
-    if (text[0] != ' ') return false;
+    if (text[0] != ' ' || number > kMaxNumber + (sign == '-' ? 1 : 0)) return false;
     text.remove_prefix(1);
     const std::size_t unit = take_unit(text, next_unit);
     if (unit == kUnits.size()) return false;
@@ -150,7 +156,7 @@ bool read_iso(std::string_view text, Interval& interval) {
     if (!text.empty() && text[0] == '+') return false;
     const char sign = take_sign(text);
     std::int64_t number = 0;
-    if (!take_number(text, number)) return false;
+    if (!take_number(text, kMaxNumber, number)) return false;
     // The server reads a double: below 2^31 all microseconds are told apart. The largest number with a
     // fraction is too large for servers up to 14.
     const digits::Fraction fraction = digits::read_fraction(text, 6);
@@ -170,18 +176,39 @@ bool read_iso(std::string_view text, Interval& interval) {
   }
 }
 
+void put_interval(std::int64_t micros, std::int32_t days, std::int32_t months, BinaryBuffer& out) {
+  out.put(std::int32_t{16});
+  out.put(micros);
+  out.put(days);
+  out.put(months);
+}
+
+// As the server prints them; the extreme values of the three numbers stand for them.
+bool encode_infinity(std::string_view text, BinaryBuffer& out) {
+  using Micros = std::numeric_limits<std::int64_t>;
+  using Number = std::numeric_limits<std::int32_t>;
+  if (text == "infinity") {
+    put_interval(Micros::max(), Number::max(), Number::max(), out);
+  } else if (text == "-infinity") {
+    put_interval(Micros::min(), Number::min(), Number::min(), out);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-bool encode_interval(std::string_view text, const FieldType&, BinaryBuffer& out) {
+bool encode_interval(std::string_view text, const FieldType& type, BinaryBuffer& out) {
+  const int version = type.settings.server_version;
+  if (version >= kFirstVersionWithInfinity && encode_infinity(text, out)) return true;
   Interval interval;
   const bool iso = !text.empty() && text[0] == 'P';
-  if (iso ? !read_iso(text.substr(1), interval) : !read_postgres(text, interval)) return false;
+  if (iso ? !read_iso(text.substr(1), interval) : !read_postgres(text, version, interval)) return false;
   const std::int64_t months = interval.years * 12 + interval.months;
-  if (std::abs(months) > kMaxNumber) return false;
-  out.put(std::int32_t{16});
-  out.put(interval.micros);
-  out.put(static_cast<std::int32_t>(interval.days));
-  out.put(static_cast<std::int32_t>(months));
+  if (months > kMaxNumber || months < -kMaxNumber - 1) return false;
+  put_interval(interval.micros, static_cast<std::int32_t>(interval.days), static_cast<std::int32_t>(months),
+               out);
   return true;
 }
 

@@ -19,12 +19,14 @@ struct Case {
   const char* text;
   const char* expected;  // hexadecimal
   bool utc = false;
+  int version = 0;  // of the server
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.text; }
 
 std::string encoded(const Case& c) {
   FieldType type;
   type.settings.utc = c.utc;
+  type.settings.server_version = c.version;
   BinaryBuffer out;
   if (!c.encode(c.text, type, out)) return kGivenUp;
   const std::string_view bytes = out.view();
@@ -106,7 +108,11 @@ const Case kTimes[]{
     {"ten_digit_fraction", encode_time, "00:00:00.1234567890", kGivenUp},
     {"no_fraction", encode_time, "00:00:00.", kGivenUp},
     {"fraction_of_minutes", encode_time, "00:00.5", kGivenUp},
-    {"hour_24", encode_time, "24:00:00", kGivenUp},
+    {"end_of_day", encode_time, "24:00:00", "000000141dd76000"},
+    {"behind_end_of_day", encode_time, "24:00:01", kGivenUp},
+    {"end_of_day_and_fraction", encode_time, "24:00:00.5", kGivenUp},
+    {"end_of_day_and_offset", encode_timetz, "24:00:00-05:30", "000000141dd7600000004d58"},
+    {"end_of_day_cut", encode_time, "24:00", kGivenUp},
     {"leap_second", encode_time, "23:59:60", kGivenUp},
     {"minute_60", encode_time, "23:60:00", kGivenUp},
     {"one_digit_hour", encode_time, "1:00:00", kGivenUp},
@@ -211,6 +217,19 @@ const Case kIntervals[]{
     {"hours", encode_interval, "100:00:00", "00000053d1ac10000000000000000000"},
     {"most_hours", encode_interval, "2147483647:59:59.999999", "6b49d1ffffffffff0000000000000000"},
     {"too_many_hours", encode_interval, "2147483648:00:00", kGivenUp},
+    {"too_many_hours_of_14", encode_interval, "2147483648:00:00", kGivenUp, false, 140000},
+    {"many_hours_of_15", encode_interval, "2147483648:00:00", "6b49d200000000000000000000000000", false,
+     150000},
+    {"most_micros", encode_interval, "2562047788:00:54.775807", "7fffffffffffffff0000000000000000", false,
+     150000},
+    {"least_micros", encode_interval, "-2562047788:00:54.775807", "80000000000000010000000000000000", false,
+     150000},
+    {"too_many_micros", encode_interval, "2562047788:00:54.775808", kGivenUp, false, 150000},
+    {"too_few_micros", encode_interval, "-2562047788:00:54.775808", kGivenUp, false, 150000},
+    {"least_days", encode_interval, "-2147483648 days", "00000000000000008000000000000000"},
+    {"too_few_days", encode_interval, "-2147483649 days", kGivenUp},
+    {"least_months", encode_interval, "-178956970 years -8 mons", "00000000000000000000000080000000"},
+    {"too_few_months", encode_interval, "-178956970 years -9 mons", kGivenUp},
     {"most_days", encode_interval, "2147483647 days", "00000000000000007fffffff00000000"},
     {"too_many_days", encode_interval, "2147483648 days", kGivenUp},
     {"most_years", encode_interval, "178956970 years 7 mons", "0000000000000000000000007fffffff"},
@@ -235,7 +254,9 @@ const Case kIntervals[]{
     {"cut_unit", encode_interval, "1 da", kGivenUp},
     {"blank_behind", encode_interval, "1 day ", kGivenUp},
     {"two_blanks", encode_interval, "1  day", kGivenUp},
-    {"infinity", encode_interval, "infinity", kGivenUp},
+    {"infinity_of_16", encode_interval, "infinity", kGivenUp, false, 160000},
+    {"infinity_of_17", encode_interval, "infinity", "7fffffffffffffff7fffffff7fffffff", false, 170000},
+    {"minus_infinity_of_17", encode_interval, "-infinity", "80000000000000008000000080000000", false, 170000},
     {"empty", encode_interval, "", kGivenUp},
     {"sign_alone", encode_interval, "-", kGivenUp},
     {"iso", encode_interval, "P1Y2M3DT4H5M6.789S", "000000036c97ca88000000030000000e"},
