@@ -171,6 +171,7 @@ constexpr std::uint16_t kNumericNegative = 0x4000;
 constexpr std::uint16_t kNumericNan = 0xc000;
 constexpr std::uint16_t kNumericInfinity = 0xd000;
 constexpr std::uint16_t kNumericMinusInfinity = 0xf000;
+constexpr int kInfinityScale = 32;  // what the server sends; it reads any
 constexpr int kFirstVersionWithInfinity = 140000;
 constexpr int kMaxScale = 0x3fff;
 constexpr int kMaxIntegerDigits = 4 * 32768;
@@ -281,11 +282,13 @@ bool encode_special_numeric(std::string_view text, const FieldType& type, Binary
   double value = 0;
   if (!read_special_float(text, value)) return false;
   std::uint16_t sign = kNumericNan;
+  int scale = 0;
   if (std::isinf(value)) {
     if (type.settings.server_version < kFirstVersionWithInfinity) return false;
     sign = value > 0 ? kNumericInfinity : kNumericMinusInfinity;
+    scale = kInfinityScale;
   }
-  put_numeric_header(0, 0, sign, 0, out);
+  put_numeric_header(0, 0, sign, scale, out);
   return true;
 }
 

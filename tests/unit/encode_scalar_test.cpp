@@ -201,9 +201,9 @@ TEST(EncodeNumericInfinity, IsGivenUpWhereTheServerHasNone) {
   type.settings.server_version = 130021;
   EXPECT_EQ(encoded("Infinity", type), kGivenUp);
   type.settings.server_version = 140000;
-  EXPECT_EQ(encoded("Infinity", type), packed("00000008 0000 0000 d000 0000"));
-  EXPECT_EQ(encoded("-Infinity", type), packed("00000008 0000 0000 f000 0000"));
-  EXPECT_EQ(encoded("-inf", type), packed("00000008 0000 0000 f000 0000"));
+  EXPECT_EQ(encoded("Infinity", type), packed("00000008 0000 0000 d000 0020"));
+  EXPECT_EQ(encoded("-Infinity", type), packed("00000008 0000 0000 f000 0020"));
+  EXPECT_EQ(encoded("-inf", type), packed("00000008 0000 0000 f000 0020"));
   EXPECT_EQ(encoded("infinit", type), kGivenUp);
 }
 
