@@ -78,7 +78,8 @@ inline Day checked_day(std::size_t length, std::int32_t year, unsigned month, un
   return checked_day(length + 6, year, two_digits(&rest[1]), two_digits(&rest[4]));
 }
 
-// A day in front of the text; `bc`: its year is before Christ.
+// A day in front of the text; `bc`: its year is before Christ. The day before the first one is read too: west of
+// Greenwich it has moments that exist.
 inline Day read_day(std::string_view text, bool bc) {
   if (text.size() < 10) return {};
   const Word word(text.data(), "0000-00-");
@@ -87,7 +88,7 @@ inline Day read_day(std::string_view text, bool bc) {
   if (year == 0) return {};
   if (bc && 1 - year < kFirstYear) return {};
   const Day day = checked_day(10, bc ? 1 - year : year, word.pair(5), two_digits(&text[8]));
-  return day.days >= kFirstDay ? day : Day{};
+  return day.days >= kFirstDay - 1 ? day : Day{};
 }
 
 struct Time {
@@ -163,10 +164,11 @@ std::string_view without_bc(std::string_view text) {
   return {text.data(), text.size() - (bc ? 3 : 0)};
 }
 
-// Day and time of day in front of the text, day alone for midnight; `bc`: its year is before Christ.
+// Day and time of day in front of the text, day alone for midnight; `bc`: its year is before Christ. The days next
+// to the first and the last are read too: is_timestamp() tells whether an offset makes them one that exists.
 inline Time read_timestamp(std::string_view text, bool bc) {
   const Day day = read_day(text, bc);
-  if (day.length == 0 || day.days >= kEndOfTimestamps) return {};
+  if (day.length == 0 || day.days > kEndOfTimestamps) return {};
   const std::int64_t midnight = day.days * kMicrosPerDay;
   if (day.length == text.size()) return {day.length, midnight};
   const char separator = text[day.length];
@@ -174,6 +176,10 @@ inline Time read_timestamp(std::string_view text, bool bc) {
   const Time time = read_time(behind(text, day.length + 1));
   if (time.length == 0) return {};
   return {day.length + 1 + time.length, midnight + time.micros};
+}
+
+bool is_timestamp(std::int64_t micros) {
+  return micros >= kFirstDay * kMicrosPerDay && micros < kEndOfTimestamps * kMicrosPerDay;
 }
 
 bool equals_ignoring_case(std::string_view text, std::string_view lower) {
@@ -205,7 +211,7 @@ bool encode_date(std::string_view text, const FieldType&, BinaryBuffer& out) {
   const std::string_view front = without_bc(text);
   const Day day = read_day(front, front.size() != text.size());
   if (day.length == 0) return encode_infinity<std::int32_t>(text, out);
-  if (day.length != front.size() || day.days >= kEndOfDates) return false;
+  if (day.length != front.size() || day.days < kFirstDay || day.days >= kEndOfDates) return false;
   out.put_field(day.days);
   return true;
 }
@@ -232,7 +238,7 @@ bool encode_timestamp(std::string_view text, const FieldType&, BinaryBuffer& out
   const std::string_view front = without_bc(text);
   const Time time = read_timestamp(front, front.size() != text.size());
   if (time.length == 0) return encode_infinity<std::int64_t>(text, out);
-  if (time.length != front.size()) return false;
+  if (time.length != front.size() || !is_timestamp(time.micros)) return false;
   out.put_field(time.micros);
   return true;
 }
@@ -245,7 +251,7 @@ bool encode_timestamptz(std::string_view text, const FieldType& type, BinaryBuff
   if (!offset.known) return false;
   // Both ends are far enough from those of the integer for any offset.
   const std::int64_t micros = time.micros - offset.seconds_east * kMicrosPerSecond;
-  if (micros < kFirstDay * kMicrosPerDay || micros >= kEndOfTimestamps * kMicrosPerDay) return false;
+  if (!is_timestamp(micros)) return false;
   out.put_field(micros);
   return true;
 }
