@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -85,6 +86,23 @@ std::string short_decimal(Random& random) {
   return (random.one_in(3) ? "-" : "") + text;
 }
 
+// Every digit of a number half way between two neighbours, most of which have hundreds of them; and numbers so
+// small that they have fewer bits than others.
+template <typename Float, typename Bits>
+std::string long_float(Random& random) {
+  Float value = finite<Float, Bits>(random);
+  if (random.one_in(2)) {
+    const auto mantissa =
+        static_cast<Bits>(random.bits()) >> (sizeof(Bits) * 8 - std::numeric_limits<Float>::digits);
+    value = std::bit_cast<Float>(static_cast<Bits>(mantissa >> random.below(12) | 1));
+  }
+  const Float next = std::nextafter(value, std::numeric_limits<Float>::max());
+  const long double half = static_cast<long double>(value) / 2 + static_cast<long double>(next) / 2;
+  std::array<char, 1400> digits{};
+  std::snprintf(digits.data(), digits.size(), random.one_in(2) ? "%.1100Le" : "%.40Lg", half);
+  return digits.data();
+}
+
 std::string float_special(Random& random) {
   return pick(random, {"NaN", "nan", "Infinity", "-Infinity", "0", "-0", "0.0", "-0.0", "inf", "-inf", "1e-7",
                        "1e+16", "1.0"});
@@ -128,8 +146,6 @@ bool needs_quotes(const std::string& element) {
          element.find_first_of("{},\"\\ \t\n\v\f\r") != std::string::npos;
 }
 
-bool is_ascii(char byte) { return (static_cast<unsigned char>(byte) & 0x80U) == 0; }
-
 }  // namespace
 
 std::string int2_text(Random& random) { return integer_text<std::int16_t>(random); }
@@ -139,6 +155,7 @@ std::string oid_text(Random& random) { return integer_text<std::uint32_t>(random
 
 std::string float4_text(Random& random) {
   if (random.one_in(3)) return short_decimal<float>(random);
+  if (random.one_in(8)) return long_float<float, std::uint32_t>(random);
   if (random.one_in(20)) return float_special(random);
   const auto value = finite<float, std::uint32_t>(random);
   if (!random.one_in(3)) return float_text(value, random);
@@ -148,6 +165,7 @@ std::string float4_text(Random& random) {
 
 std::string float8_text(Random& random) {
   if (random.one_in(3)) return short_decimal<double>(random);
+  if (random.one_in(8)) return long_float<double, std::uint64_t>(random);
   if (random.one_in(20)) return float_special(random);
   if (!random.one_in(4)) return float_text(finite<double, std::uint64_t>(random), random);
   const std::uint64_t odd = (std::uint64_t{1} << 53) + (random.bits() >> 11 | 1);
@@ -233,30 +251,6 @@ Spelling array_of(Spelling element) {
     }
     return text + '}';
   };
-}
-
-std::string mutated(std::string text, Random& random) {
-  static constexpr std::string_view kBytes = "0123456789+-.eE_xXnNaAiIfFtTlLuUbo{}[]=\"\\,:/ \t\n\v%$'";
-  for (std::size_t changes = 1 + random.below(3); changes > 0; --changes) {
-    const std::size_t at = random.below(text.size() + 1);
-    const char byte = kBytes[random.below(kBytes.size())];
-    const bool at_end = at == text.size();
-    if (!at_end && !is_ascii(text[at])) continue;
-    switch (random.below(at_end ? 1 : 4)) {
-      case 0:
-        text.insert(at, 1, byte);
-        break;
-      case 1:
-        text[at] = byte;
-        break;
-      case 2:
-        text.erase(at, 1);
-        break;
-      default:
-        text.insert(at, 1, text[at]);
-    }
-  }
-  return text;
 }
 
 }  // namespace hypercopy::test

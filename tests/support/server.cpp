@@ -85,6 +85,20 @@ CopyOutcome Server::copy(const std::string& sql, std::string_view bytes) const {
   return outcome;
 }
 
+std::string Server::copy_out(const std::string& sql) const {
+  const ResultPointer started(PQexec(connection_.get(), sql.c_str()));
+  if (PQresultStatus(started.get()) != PGRES_COPY_OUT)
+    throw std::runtime_error(outcome_of(started.get()).message);
+  std::string bytes;
+  char* piece = nullptr;
+  for (int size = 0; (size = PQgetCopyData(connection_.get(), &piece, 0)) > 0; PQfreemem(piece))
+    bytes.append(piece, static_cast<std::size_t>(size));
+  CopyOutcome outcome;
+  while (const ResultPointer result{PQgetResult(connection_.get())}) outcome = outcome_of(result.get());
+  if (!outcome.rows) throw std::runtime_error(outcome.message);
+  return bytes;
+}
+
 std::vector<std::string> Server::rows_as_text(const std::string& table) const {
   std::vector<std::string> texts;
   for (const auto& row : execute(fmt::format("SELECT t::text FROM {} t", table)))

@@ -42,6 +42,8 @@ class Server {
   [[nodiscard]] std::string value(const std::string& sql) const;
   // One COPY statement fed with all of `bytes`.
   [[nodiscard]] CopyOutcome copy(const std::string& sql, std::string_view bytes) const;
+  // All bytes of one COPY ... TO STDOUT.
+  [[nodiscard]] std::string copy_out(const std::string& sql) const;
   // Every row of a table as text, sorted: the multiset that two tables are compared by.
   [[nodiscard]] std::vector<std::string> rows_as_text(const std::string& table) const;
 
