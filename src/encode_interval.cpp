@@ -20,6 +20,9 @@ using digits::two_digits;
 constexpr std::int64_t kMicrosPerMinute = 60 * kMicrosPerSecond;
 constexpr std::int64_t kMaxNumber = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kMaxHours = std::numeric_limits<std::int64_t>::max() / kMicrosPerHour;
+// The server's reader has room for 256 bytes, each number and word with one behind it. Only zeros in front make
+// a text as long.
+constexpr std::size_t kLongestText = 128;
 constexpr int kFirstVersionWithLongHours = 150000;
 constexpr int kFirstVersionWithInfinity = 170000;
 
@@ -200,6 +203,7 @@ bool encode_infinity(std::string_view text, BinaryBuffer& out) {
 }  // namespace
 
 bool encode_interval(std::string_view text, const FieldType& type, BinaryBuffer& out) {
+  if (text.size() > kLongestText) return false;
   const int version = type.settings.server_version;
   if (version >= kFirstVersionWithInfinity && encode_infinity(text, out)) return true;
   Interval interval;

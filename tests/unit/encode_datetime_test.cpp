@@ -12,6 +12,7 @@ namespace hypercopy {
 namespace {
 
 constexpr const char* kGivenUp = "given up";
+const std::string kManyZeros = std::string(300, '0') + "1 day";
 
 struct Case {
   const char* name;
@@ -239,6 +240,9 @@ const Case kIntervals[]{
     {"too_many_days", encode_interval, "2147483648 days", kGivenUp},
     {"most_years", encode_interval, "178956970 years 7 mons", "0000000000000000000000007fffffff"},
     {"too_many_years", encode_interval, "178956970 years 8 mons", kGivenUp},
+    {"many_zeros", encode_interval, "0000000000000000000000000000000001 day",
+     "00000000000000000000000100000000"},
+    {"more_zeros_than_the_server_has_room_for", encode_interval, kManyZeros.c_str(), kGivenUp},
     {"ambiguous_in_sql_standard", encode_interval, "-1 days 02:03:04", kGivenUp},
     {"ambiguous_units", encode_interval, "-1 years 2 mons", kGivenUp},
     {"clear_by_second_sign", encode_interval, "-1 days +02:03:04", "00000001b81ee600ffffffff00000000"},
