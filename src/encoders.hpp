@@ -2,7 +2,7 @@
 // Shape:   each is an EncodeField; the PostgreSQL input and receive functions it stands for are beside it.
 // Threads: any; pure functions.
 // Why:     what an encoder gives up is written where it is given up; the differential test
-//          integration_test_encode_scalar holds each of them against a real server.
+//          integration_test_encoders holds each of them against a real server.
 #pragma once
 
 #include <array>

@@ -2,7 +2,6 @@
 // HYPERCOPY_TEST_SEED repeats a run; the seed is part of every failure's text.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <ostream>
 #include <random>
 #include <string>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "hypercopy/record_splitter.hpp"
+#include "support/random.hpp"
 #include "support/split_oracle.hpp"
 
 namespace hypercopy {
@@ -17,11 +17,6 @@ namespace {
 
 using test::Feeding;
 using test::Truth;
-
-std::uint64_t base_seed() {
-  const char* text = std::getenv("HYPERCOPY_TEST_SEED");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-}
 
 const std::vector<SplitOptions> kDialects{
     {},
@@ -145,7 +140,7 @@ void check_case(std::uint64_t seed, Generate generate) {
 }
 
 TEST_P(SplitterProperty, CutsAndKernelsDoNotMatter) {
-  const std::uint64_t seed = base_seed();
+  const std::uint64_t seed = test::test_seed();
   for (std::size_t number = 0; number < GetParam().cases && !HasFatalFailure(); ++number) {
     check_case(seed + number, GetParam().generate);
   }
@@ -154,7 +149,7 @@ TEST_P(SplitterProperty, CutsAndKernelsDoNotMatter) {
 // The three statements a loader lives by, on the reference alone: whole records concatenate to the input,
 // every edge is a record edge, and a record scanned on its own is one record again.
 TEST_P(SplitterProperty, RecordsAreTheInput) {
-  const std::uint64_t seed = base_seed();
+  const std::uint64_t seed = test::test_seed();
   for (std::size_t number = 0; number < GetParam().cases / 4; ++number) {
     RandomCase random(seed + number);
     const std::string input = GetParam().generate(random);

@@ -1,5 +1,5 @@
 // Spelling by spelling: the exact field of COPY BINARY, or given up. What the server itself makes of the same
-// spellings is compared in integration_test_encode_scalar.
+// spellings is compared in integration_test_encoders.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
