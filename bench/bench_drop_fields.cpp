@@ -28,9 +28,9 @@ struct Shape {
 };
 
 constexpr std::array<Shape, 4> kCpuFiles{{{.name = "first", .field = 0},
-                                        {.name = "middle", .field = 6},
-                                        {.name = "last", .field = 12},
-                                        {.name = "quoted", .field = 6, .quoted = true}}};
+                                          {.name = "middle", .field = 6},
+                                          {.name = "last", .field = 12},
+                                          {.name = "quoted", .field = 6, .quoted = true}}};
 
 std::string quote_all(std::string_view rows) {
   std::string quoted = "\"";

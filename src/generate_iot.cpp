@@ -60,10 +60,10 @@ void drive(Truck& truck, std::uint64_t bits) {
 }
 
 // A reading that is missing in one row of 16: there is none when the four lowest bits are 0.
-template <unsigned Decimals>
+template <unsigned decimals>
 char* write_or_null(char* to, std::int32_t reading, std::uint64_t bits) {
   *to++ = ',';
-  return (bits & 0xfU) == 0 ? to : write_decimal<Decimals>(to, static_cast<std::uint64_t>(reading));
+  return (bits & 0xfU) == 0 ? to : write_decimal<decimals>(to, static_cast<std::uint64_t>(reading));
 }
 
 // An angle of five decimals around `zero`; PostgreSQL writes the smallest ones with an exponent: they are 0.
@@ -73,10 +73,10 @@ char* write_angle(char* to, std::int32_t reading, std::int32_t zero) {
   return write_signed_decimal<5>(to, angle > -10 && angle < 10 ? 0 : angle);
 }
 
-template <unsigned Decimals>
+template <unsigned decimals>
 char* write_reading(char* to, std::int32_t reading) {
   *to++ = ',';
-  return write_decimal<Decimals>(to, static_cast<std::uint64_t>(reading));
+  return write_decimal<decimals>(to, static_cast<std::uint64_t>(reading));
 }
 
 char* write_row(char* to, const Moment& moment, const Truck& truck, std::uint64_t null_bits) {

@@ -23,9 +23,9 @@ using Random = std::mt19937_64;
 // One of `count` things. The bias of the remainder is of no importance here, being the same everywhere is.
 inline std::uint64_t one_of(Random& random, std::uint64_t count) { return random() % count; }
 
-template <std::size_t Count>
-std::string_view pick(const std::array<std::string_view, Count>& texts, std::uint64_t bits) {
-  return texts[bits % Count];
+template <std::size_t count>
+std::string_view pick(const std::array<std::string_view, count>& texts, std::uint64_t bits) {
+  return texts[bits % count];
 }
 
 // Collects rows and hands them on in blocks of whole rows, up to the number that was asked for.

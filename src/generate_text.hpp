@@ -59,31 +59,31 @@ constexpr std::uint32_t power_of_ten(unsigned exponent) {
   return exponent == 0 ? 1 : 10 * power_of_ten(exponent - 1);
 }
 
-// ".25" for 25 hundredths, ".5" for 50; nothing for 0. REQUIRES: fraction < 10^Decimals.
-template <unsigned Decimals>
+// ".25" for 25 hundredths, ".5" for 50; nothing for 0. REQUIRES: fraction < 10^decimals.
+template <unsigned decimals>
 char* write_fraction(char* to, std::uint32_t fraction) {
-  static_assert(Decimals >= 1 && Decimals <= 8);
-  const std::uint64_t digits = eight_digits(fraction * power_of_ten(8 - Decimals));
+  static_assert(decimals >= 1 && decimals <= 8);
+  const std::uint64_t digits = eight_digits(fraction * power_of_ten(8 - decimals));
   *to = '.';
   store_digits(to + 1, digits);
   const unsigned zeros = static_cast<unsigned>(std::countl_zero(digits)) / 8;
   return to + (zeros == 8 ? 0 : 9 - zeros);
 }
 
-// The shortest text of value / 10^Decimals, without exponent: "58.13", "7", "0.02".
-// REQUIRES: value < 10^(8 + Decimals).
-template <unsigned Decimals>
+// The shortest text of value / 10^decimals, without exponent: "58.13", "7", "0.02".
+// REQUIRES: value < 10^(8 + decimals).
+template <unsigned decimals>
 char* write_decimal(char* to, std::uint64_t value) {
-  constexpr std::uint64_t kOne = power_of_ten(Decimals);
+  constexpr std::uint64_t kOne = power_of_ten(decimals);
   to = write_short(to, static_cast<std::uint32_t>(value / kOne));
-  return write_fraction<Decimals>(to, static_cast<std::uint32_t>(value % kOne));
+  return write_fraction<decimals>(to, static_cast<std::uint32_t>(value % kOne));
 }
 
-template <unsigned Decimals>
+template <unsigned decimals>
 char* write_signed_decimal(char* to, std::int64_t value) {
   *to = '-';
   to += value < 0 ? 1 : 0;
-  return write_decimal<Decimals>(to, static_cast<std::uint64_t>(value < 0 ? -value : value));
+  return write_decimal<decimals>(to, static_cast<std::uint64_t>(value < 0 ? -value : value));
 }
 
 // "2016-01-01". REQUIRES: a year from 1 to 9999, as in all that follow.

@@ -52,13 +52,13 @@ std::string short_seconds(std::chrono::nanoseconds time) {
 std::vector<Cells> columns_of(const BenchReport& report, const Statistics& statistics,
                               const std::optional<BenchAdvice>& advice) {
   std::vector<Cells> columns;
-  const auto add = [&](std::string heading, auto cell) {
-    Cells column{.cells = {std::move(heading)}};
+  const auto add = [&](const std::string& heading, auto cell) {
+    Cells column{.cells = {heading}};
     for (std::size_t index = 0; index < statistics.size(); ++index) column.cells.push_back(cell(index));
     columns.push_back(std::move(column));
   };
-  const auto add_measured = [&](std::string heading, auto cell) {
-    add(std::move(heading), [&](std::size_t index) {
+  const auto add_measured = [&](const std::string& heading, auto cell) {
+    add(heading, [&](std::size_t index) {
       return statistics[index].runs == 0 ? std::string("-") : cell(statistics[index]);
     });
   };
@@ -96,6 +96,7 @@ std::vector<Cells> columns_of(const BenchReport& report, const Statistics& stati
 
 std::string aligned(const std::vector<Cells>& columns) {
   std::vector<std::size_t> widths;
+  widths.reserve(columns.size());
   for (const auto& column : columns) {
     widths.push_back(std::ranges::max(column.cells, {}, &std::string::size).size());
   }
@@ -125,6 +126,7 @@ std::string heading(const BenchReport& report) {
                               counted(report.client_cores, "core"), counted(report.rounds, "round")),
                   "  ");
   std::vector<std::string> settings;
+  settings.reserve(report.server_settings.size());
   for (const auto& [name, value] : report.server_settings)
     settings.push_back(fmt::format("{} {}", name, value));
   text += wrapped(fmt::format("{}", fmt::join(settings, ", ")), "  ");
@@ -132,9 +134,9 @@ std::string heading(const BenchReport& report) {
   const BenchSetting& first = report.settings.front();
   if (!varies(report, &BenchSetting::wire)) common.push_back(fmt::format("--wire {}", to_string(first.wire)));
   if (!varies(report, &BenchSetting::indexes)) {
-    common.push_back(first.indexes == BenchIndexes::keep
-                         ? "indexes kept while loading"
-                         : "secondary indexes built after loading (in the seconds)");
+    common.emplace_back(first.indexes == BenchIndexes::keep
+                            ? "indexes kept while loading"
+                            : "secondary indexes built after loading (in the seconds)");
   }
   if (!common.empty()) text += fmt::format("all runs: {}\n", fmt::join(common, ", "));
   return text;

@@ -172,6 +172,13 @@ std::string plural(std::string_view count, std::string_view singular, std::strin
   return fmt::format("{} {}", count, count == "1" ? singular : plural_form);
 }
 
+Status create_like(Connection& connection, const TargetTable& target, const std::string& qualified) {
+  HYPERCOPY_ASSIGN(const std::string storage, storage_of(connection, fmt::format("{}", target.oid)));
+  HYPERCOPY_TRY(connection.execute(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING ALL){}", qualified,
+                                               quoted(connection, target.schema, target.name), storage)));
+  return target.kind == TableKind::hypertable ? make_hypertable(connection, target, qualified) : Status{};
+}
+
 }  // namespace
 
 Status create_twin(Connection& connection, const TargetTable& target, const TableName& name,
@@ -187,15 +194,9 @@ Status create_twin(Connection& connection, const TargetTable& target, const Tabl
       HYPERCOPY_TRY(create_partitions(connection, target, name, qualified, stem));
       break;
     case TableKind::plain:
-    case TableKind::hypertable: {
-      HYPERCOPY_ASSIGN(const std::string storage, storage_of(connection, fmt::format("{}", target.oid)));
-      HYPERCOPY_TRY(connection.execute(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING ALL){}", qualified,
-                                                   quoted(connection, target.schema, target.name), storage)));
-      if (target.kind == TableKind::hypertable) {
-        HYPERCOPY_TRY(make_hypertable(connection, target, qualified));
-      }
+    case TableKind::hypertable:
+      HYPERCOPY_TRY(create_like(connection, target, qualified));
       break;
-    }
   }
   return own_sequences(connection, name, qualified, stem);
 }
