@@ -138,11 +138,9 @@ Status write_iot(const GenerateOptions& options, RowWriter& rows) {
       const std::uint64_t bits = random();
       char* const begin = rows.end();
       const char* const end = write_row(begin, moment, trucks[i], bits);
-      if ((bits >> 32U) % kLateInverse == 0) {
-        late.put(step, bits >> 16U & 0xffffU, begin, end);
-      } else {
-        HYPERCOPY_TRY(rows.wrote(end));
-      }
+      const bool is_late = (bits >> 32U) % kLateInverse == 0;
+      if (is_late) late.put(step, bits >> 16U & 0xffffU, begin, end);
+      if (!is_late) HYPERCOPY_TRY(rows.wrote(end));
     }
   }
   return {};

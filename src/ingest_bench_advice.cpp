@@ -26,6 +26,7 @@ T median(std::vector<T> values) {
 template <typename Field>
 auto median_of(const std::vector<const BenchRun*>& runs, Field field) {
   std::vector<decltype(field(*runs.front()))> values;
+  values.reserve(runs.size());
   for (const BenchRun* run : runs) values.push_back(field(*run));
   return median(std::move(values));
 }
@@ -60,6 +61,7 @@ std::vector<BenchStatistics> bench_statistics(const BenchReport& report) {
   std::vector<std::vector<const BenchRun*>> runs(report.settings.size());
   for (const BenchRun& run : report.runs) runs.at(run.setting).push_back(&run);
   std::vector<BenchStatistics> statistics;
+  statistics.reserve(runs.size());
   for (const auto& of_setting : runs) statistics.push_back(statistics_of(of_setting));
   return statistics;
 }

@@ -85,6 +85,7 @@ Status create_locked(Connection& keeper, const TargetTable& target, const Scratc
 Result<std::vector<SecondaryIndex>> secondary_indexes(Connection& keeper, const std::string& qualified) {
   HYPERCOPY_ASSIGN(const QueryResult rows, keeper.execute(kSecondary, OneParameter{qualified}));
   std::vector<SecondaryIndex> indexes;
+  indexes.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) {
     indexes.push_back(
         {.qualified = std::string(rows.text(row, 0)), .create = std::string(rows.text(row, 1))});
@@ -161,6 +162,7 @@ Result<std::vector<std::string>> find_leftovers(Connection& connection, const st
                                               fmt::format("{}", kLockClass)};
   HYPERCOPY_ASSIGN(const QueryResult rows, connection.execute(kLeftovers, parameters));
   std::vector<std::string> statements;
+  statements.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) {
     statements.push_back(fmt::format("DROP TABLE {}.{};", connection.quote_identifier(rows.text(row, 0)),
                                      connection.quote_identifier(rows.text(row, 1))));
