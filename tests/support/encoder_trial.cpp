@@ -67,7 +67,7 @@ std::string in_text_format(std::string_view value) {
 TargetTable described(const std::string& dsn, const char* table) {
   const auto never = Cancellation::create();
   Connector connector({.dbname = dsn}, **never, {}, {});
-  auto connection = connector.connect("hypercopy test", **never);
+  auto connection = connector.connect("hypercopy test", {**never});
   if (!connection) throw std::runtime_error(connection.error().message);
   auto description = describe_table(*connection, {.name = table});
   if (!description) throw std::runtime_error(description.error().message);
