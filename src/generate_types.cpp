@@ -168,8 +168,10 @@ char* write_interval(char* to, Random& random) {
   to = write_unit(to, below(4, bits << 16U), " year");
   to = write_unit(to, below(12, bits), " mon");
   to = write_unit(to, below(31, bits >> 32U), " day");
-  return write_fraction<6>(write_clock(to, 1 + below(kSecondsPerDay - 1, random())),
-                           below(kMicrosPerSecond, random()));
+  // One call a statement: compilers evaluate arguments in orders of their own.
+  const auto micros = below(kMicrosPerSecond, random());
+  const auto seconds = 1 + below(kSecondsPerDay - 1, random());
+  return write_fraction<6>(write_clock(to, seconds), micros);
 }
 
 char* write_uuid(char* to, Random& random) {

@@ -52,7 +52,8 @@ std::vector<std::size_t> bench_round(std::size_t settings, unsigned round, unsig
 
 std::uint64_t records_within(std::chrono::seconds budget, std::size_t runs, std::uint64_t records,
                              std::chrono::nanoseconds time) {
-  const double seconds_per_run = seconds(budget) / static_cast<double>(std::max<std::size_t>(runs, 1));
+  const double seconds_per_run =
+      static_cast<double>(budget.count()) / static_cast<double>(std::max<std::size_t>(runs, 1));
   return std::max(records, two_digits(per_second(records, time) * seconds_per_run));
 }
 
