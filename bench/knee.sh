@@ -152,7 +152,7 @@ more than a tenth of the machine (attempts: $attempts); the last attempt counts.
 
 The indexed table has B-trees on (hostname, time) and on (time), which are there while it is loaded. Client and server
 share the cores. A file of few batches cannot keep many workers busy: it has
-$(stat -c %s "$csv" | awk '{ printf "%.1f", $1 / 1048576 / 32 }') batches of 32MB. Memory grows with workers x batch size: see the README.
+$(stat -c %s "$csv" | awk -v batch="$(numfmt --from=iec "${batches[-1]%B}")" '{ printf "%.1f", $1 / batch }') batches of ${batches[-1]}. Memory grows with workers x batch size: see the README.
 TEXT
 }
 

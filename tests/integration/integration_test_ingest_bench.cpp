@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "support/checked_load.hpp"
 #include "support/expect.hpp"
 #include "support/role.hpp"
 #include "support/server.hpp"
@@ -18,7 +18,7 @@ namespace {
 using Words = std::vector<std::string>;
 using Json = nlohmann::json;
 
-class IngestBench : public ServerTest {
+class IngestBench : public CheckedLoadTest {
  protected:
   // Without CHECKPOINT: the server is not the test's alone.
   [[nodiscard]] static Words arguments(const Words& words, const std::string& dsn) {
@@ -49,13 +49,6 @@ class IngestBench : public ServerTest {
                     "ORDER BY oid), '') "
                     "FROM pg_class WHERE relnamespace = '{}'::regnamespace",
                     schema()));
-  }
-  void await(const std::string& condition) const {
-    for (int attempt = 0; attempt < 6000; ++attempt) {
-      if (server().value(condition) == "t") return;
-      ::usleep(10'000);
-    }
-    FAIL() << "waited in vain for " << condition;
   }
   [[nodiscard]] std::string numbers(int count) const {
     std::string bytes;
