@@ -30,7 +30,10 @@ constexpr std::size_t kDroppedField = 12;
 
 class DiscardingStream final : public CopyStream {
  public:
-  Status begin(const std::string& /*copy_sql*/) override { return {}; }
+  Result<bool> begin(const TransactionHead& /*head*/, const std::string& /*copy_sql*/) override {
+    return true;
+  }
+  Result<std::uint64_t> execute(const std::string& /*sql*/) override { return 0; }
   Status put(std::string_view bytes) override {
     benchmark::DoNotOptimize(bytes.data());
     return {};

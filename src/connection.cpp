@@ -255,6 +255,12 @@ std::string_view QueryResult::text(int row, int column) const {
   return {PQgetvalue(result_.get(), row, column),
           static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
+std::uint64_t QueryResult::rows_affected() const {
+  const std::string_view digits = PQcmdTuples(result_.get());
+  std::uint64_t rows = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), rows);
+  return rows;
+}
 std::string_view QueryResult::tag() const { return PQcmdStatus(result_.get()); }
 
 Connection::Connection(std::unique_ptr<State> state) : state_(std::move(state)) {}

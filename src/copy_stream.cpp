@@ -16,19 +16,31 @@ Error PgCopyStream::settle(Error error) {
   return error;
 }
 
-Status PgCopyStream::begin(const std::string& copy_sql) {
-  const bool opens = !connection_.in_transaction();
-  if (opens) HYPERCOPY_TRY(know_server());
-  // BEGIN and the question for the transaction's id travel with COPY: one round trip.
-  auto started =
-      connection_.start_copy(opens ? "BEGIN; SELECT pg_catalog.pg_current_xact_id(); " + copy_sql : copy_sql);
+// BEGIN, the head and the question for the transaction's id travel with COPY: one round trip.
+Result<bool> PgCopyStream::begin(const TransactionHead& head, const std::string& copy_sql) {
+  if (connection_.in_transaction()) {
+    HYPERCOPY_TRY(start_copy(copy_sql));
+    return true;
+  }
+  HYPERCOPY_TRY(know_server());
+  const std::string question = head.claim.empty() ? "SELECT pg_catalog.pg_current_xact_id()" : head.claim;
+  HYPERCOPY_ASSIGN(std::string id,
+                   start_copy(fmt::format("BEGIN; {}{}; {}", head.settings, question, copy_sql)));
+  if (id.empty()) {
+    abort("claimed by another transaction");
+    return false;
+  }
+  transaction_ = {.id = std::move(id),
+                  .backend_pid = connection_.backend_pid(),
+                  .server = server_.value_or(ServerMark{})};
+  return true;
+}
+
+Result<std::string> PgCopyStream::start_copy(const std::string& sql) {
+  auto started = connection_.start_copy(sql);
   if (!started) return fail(settle(std::move(started).error()));
-  if (opens)
-    transaction_ = {.id = std::move(*started),
-                    .backend_pid = connection_.backend_pid(),
-                    .server = server_.value_or(ServerMark{})};
   copying_ = true;
-  return {};
+  return started;
 }
 
 // Once per connection, and before its first transaction: a server that crashes ends all connections, so the mark holds
@@ -65,6 +77,12 @@ Result<std::uint64_t> PgCopyStream::finish() {
   auto rows = connection_.end_copy();
   if (!rows) return fail(settle(std::move(rows).error()));
   return rows;
+}
+
+Result<std::uint64_t> PgCopyStream::execute(const std::string& sql) {
+  auto done = connection_.execute(sql);
+  if (!done) return fail(settle(std::move(done).error()));
+  return done->rows_affected();
 }
 
 Status PgCopyStream::commit() {

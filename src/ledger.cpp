@@ -3,42 +3,58 @@
 namespace hypercopy {
 
 bool LedgerTotals::balanced() const {
-  const std::uint64_t ended =
-      committed.records + skipped.records + failed.records + unknown.records + dropped.records;
-  return split.records == ended && rows_loaded + rows_suppressed == committed.records;
+  const std::uint64_t ended = committed.records + already_done.records + skipped.records + failed.records +
+                              unknown.records + dropped.records;
+  const std::uint64_t became =
+      rows_loaded + rows_updated + records_conflicted + records_rejected + rows_suppressed;
+  return split.records == ended && became == committed.records;
 }
 
-void Ledger::split(std::uint64_t records, std::uint64_t bytes) {
+template <typename Change>
+void Ledger::count(const BatchSize& batch, Change change) {
   const std::lock_guard lock(mutex_);
-  totals_.split.add(records, bytes);
+  change(totals_);
+  change(inputs_[batch.input]);
 }
 
-void Ledger::committed(std::uint64_t records, std::uint64_t bytes, std::uint64_t rows) {
-  const std::lock_guard lock(mutex_);
-  totals_.committed.add(records, bytes);
-  totals_.rows_loaded += rows;
-  // Never negative: a surplus of rows in one batch must not be hidden by rows suppressed in another.
-  totals_.rows_suppressed += rows < records ? records - rows : 0;
+void Ledger::split(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.split.add(batch); });
 }
 
-void Ledger::skipped(std::uint64_t records, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  totals_.skipped.add(records, bytes);
+void Ledger::committed(const BatchSize& batch, const RowCounts& rows) {
+  count(batch, [&](LedgerTotals& totals) {
+    totals.committed.add(batch);
+    totals.rows_loaded += rows.loaded;
+    totals.rows_updated += rows.updated;
+    totals.records_conflicted += rows.conflicts;
+    totals.records_rejected += rows.rejected;
+    // Never negative: a surplus of rows in one batch must not be hidden by rows suppressed in another.
+    totals.rows_suppressed += rows.sum() < batch.records ? batch.records - rows.sum() : 0;
+  });
 }
 
-void Ledger::failed(std::uint64_t records, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  totals_.failed.add(records, bytes);
+void Ledger::already_done(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.already_done.add(batch); });
 }
 
-void Ledger::unknown(std::uint64_t records, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  totals_.unknown.add(records, bytes);
+void Ledger::skipped(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.skipped.add(batch); });
 }
 
-void Ledger::dropped(std::uint64_t records, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  totals_.dropped.add(records, bytes);
+void Ledger::failed(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.failed.add(batch); });
+}
+
+void Ledger::unknown(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.unknown.add(batch); });
+}
+
+void Ledger::dropped(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.dropped.add(batch); });
+}
+
+void Ledger::handed_back(const BatchSize& batch) {
+  count(batch, [&](LedgerTotals& totals) { totals.split.take_away(batch); });
 }
 
 void Ledger::tried_again() {
@@ -63,6 +79,11 @@ bool Ledger::set_error(Error error) {
 LedgerTotals Ledger::totals() const {
   const std::lock_guard lock(mutex_);
   return totals_;
+}
+
+std::vector<LedgerTotals> Ledger::input_totals() const {
+  const std::lock_guard lock(mutex_);
+  return inputs_;
 }
 
 std::optional<Error> Ledger::error() const {

@@ -166,6 +166,7 @@ void summarise(PipelineOutcome outcome, LoadSummary& summary) {
   if (outcome.workers < summary.jobs) summary.jobs_limit = JobsLimit::connections;
   summary.jobs = outcome.workers;
   summary.totals = outcome.totals;
+  summary.input_totals = std::move(outcome.inputs);
   summary.error = std::move(outcome.error);
   summary.shares = outcome.shares;
   summary.complete = outcome.complete;
@@ -216,8 +217,7 @@ class PlannedRun {
   // On the reader's thread.
   Result<OpenedInput> open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
                            TimeShares& shares) {
-    HYPERCOPY_ASSIGN(OpenedInput input,
-                     open_input(plan_, plan_.files[index], limits, pool, shares, *run_stop_));
+    HYPERCOPY_ASSIGN(OpenedInput input, open_input(plan_, index, limits, pool, shares, *run_stop_));
     if (index == 0 && truncate_late_) {
       HYPERCOPY_TRY(truncate(input.file->copy_sql));
       first_.reset();

@@ -129,10 +129,10 @@ Status check_headers(LoadPlan& plan, const Cancellation& cancellation) {
   BatchPool pool(1, kProbeBytes);
   TimeShares unused;
   bool noted = false;
-  for (const auto& file : plan.files) {
-    if (file == "-" || is_fifo(file)) continue;
+  for (std::size_t index = 0; index < plan.files.size(); ++index) {
+    if (plan.files[index] == "-" || is_fifo(plan.files[index])) continue;
     HYPERCOPY_ASSIGN(const OpenedInput input,
-                     open_input(plan, file, BatchLimits{}, pool, unused, cancellation));
+                     open_input(plan, index, BatchLimits{}, pool, unused, cancellation));
     if (!noted) note_sequences(plan, input.file->mapping);
     if (!noted) plan.first_copy_sql = input.file->copy_sql;
     noted = true;
@@ -177,9 +177,10 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
 }
 
-Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path, const BatchLimits& limits,
+Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const BatchLimits& limits,
                                BatchPool& pool, TimeShares& shares, const Cancellation& cancellation) {
   const LoadOptions& options = plan.options;
+  const std::string& path = plan.files[index];
   OpenedInput input;
   HYPERCOPY_ASSIGN(auto source, open_source(path, cancellation));
   const std::string name = source->name();
@@ -195,6 +196,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path, co
         fmt::format("{}: a UTF-8 byte order mark was dropped (--keep-bom keeps it)", name));
   }
   auto file = std::make_shared<InputFile>();
+  file->index = index;
   file->name = name;
   if (regular) file->path = path;
   file->dialect = options.dialect;

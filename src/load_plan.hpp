@@ -46,8 +46,8 @@ struct PlannedLoad {
                                             const std::string& application_name,
                                             const Cancellation& cancellation);
 
-// Reads the beginning of an input and settles its columns and its COPY statement.
-[[nodiscard]] Result<OpenedInput> open_input(const LoadPlan& plan, const std::string& path,
+// Reads the beginning of input number `index` of the plan's files and settles its columns and its COPY statement.
+[[nodiscard]] Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index,
                                              const BatchLimits& limits, BatchPool& pool, TimeShares& shares,
                                              const Cancellation& cancellation);
 

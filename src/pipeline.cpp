@@ -57,6 +57,7 @@ class Pipeline {
         run_stop_(run_stop),
         pool_(1 + queue_slots(options.jobs) + options.jobs, options.batch_bytes),
         queue_(queue_slots(options.jobs)),
+        ledger_(options.inputs),
         wire_(options.wire),
         context_{.queue = queue_,
                  .ledger = ledger_,
@@ -83,14 +84,19 @@ class Pipeline {
     }
     wait(finish, watch);
     threads.clear();
-    while (const auto batch = queue_.drain()) ledger_.dropped(batch->records, batch->bytes().size());
-    PipelineOutcome outcome{
-        .totals = ledger_.totals(), .error = ledger_.error(), .shares = {}, .wire = wire_.totals()};
+    while (const auto batch = queue_.drain())
+      ledger_.dropped({batch->records, batch->bytes().size(), batch->file->index});
+    PipelineOutcome outcome{.totals = ledger_.totals(),
+                            .inputs = ledger_.input_totals(),
+                            .error = ledger_.error(),
+                            .shares = {},
+                            .wire = wire_.totals()};
     const LedgerTotals& totals = outcome.totals;
     outcome.interrupted = interrupted_;
     outcome.workers = options_.jobs - refused_;
     outcome.complete = read_everything_ && !outcome.error &&
-                       totals.committed.records + totals.skipped.records == totals.split.records;
+                       totals.committed.records + totals.already_done.records + totals.skipped.records ==
+                           totals.split.records;
     for (const auto& share : shares) add(outcome.shares, share);
     return outcome;
   }
@@ -148,12 +154,11 @@ class Pipeline {
   }
 
   Status hand_over(Batch& batch, TimeShares& share) {
-    const std::uint64_t records = batch.records;
-    const std::uint64_t bytes = batch.bytes().size();
-    ledger_.split(records, bytes);
+    const BatchSize size{batch.records, batch.bytes().size(), batch.file->index};
+    ledger_.split(size);
     const Stopwatch watch(share.reader_waiting);
     if (queue_.push(batch)) return {};
-    ledger_.dropped(records, bytes);
+    ledger_.dropped(size);
     return fail(ErrorKind::interrupted, "stopped");
   }
 

@@ -23,7 +23,10 @@ bool nothing_left_behind(const LedgerTotals& totals) {
 // A run without error and without interruption must have loaded or skipped every record.
 bool adds_up(const LoadSummary& summary) {
   const bool explained = summary.error.has_value() || summary.interrupted_by != 0;
-  return summary.totals.balanced() && (explained || nothing_left_behind(summary.totals));
+  const auto balanced = [](const LedgerTotals& totals) { return totals.balanced(); };
+  return summary.totals.balanced() &&
+         std::all_of(summary.input_totals.begin(), summary.input_totals.end(), balanced) &&
+         (explained || nothing_left_behind(summary.totals));
 }
 
 std::string batches_of(const Counts& counts) {
@@ -179,6 +182,24 @@ std::string left_out_lines(const LedgerTotals& totals) {
         "\n{} sent again after failures that passed; each is loaded once",
         totals.attempts_again == 1 ? "one batch was" : fmt::format("{} batches were", totals.attempts_again));
   }
+  if (totals.already_done.records > 0) {
+    text += fmt::format("\n{} {} loaded before, by an earlier run or another loader of this import",
+                        counted(totals.already_done.records, "record"),
+                        totals.already_done.records == 1 ? "was" : "were");
+  }
+  if (totals.rows_updated > 0) {
+    text += fmt::format("\n{} changed a row with the same key, or was superseded by a later record",
+                        counted(totals.rows_updated, "record"));
+  }
+  if (totals.records_conflicted > 0) {
+    text += fmt::format("\n{} {} left out: a row with the same key exists",
+                        counted(totals.records_conflicted, "record"),
+                        totals.records_conflicted == 1 ? "was" : "were");
+  }
+  if (totals.records_rejected > 0) {
+    text += fmt::format("\n{} {} rejected", counted(totals.records_rejected, "record"),
+                        totals.records_rejected == 1 ? "was" : "were");
+  }
   if (totals.skipped.records > 0) {
     text += fmt::format("\nwarning: {} {} refused by the server and skipped as asked: not in the table",
                         batches_of(totals.skipped), totals.skipped.batches == 1 ? "was" : "were");
@@ -194,10 +215,11 @@ std::string left_out_lines(const LedgerTotals& totals) {
 std::string accounting_line(const LedgerTotals& totals) {
   return fmt::format(
       "\nthe counts do not add up, which is a defect in hypercopy; do not trust this load: "
-      "{} records split; {} committed, {} skipped, {} failed, {} unknown, {} dropped; {} rows loaded, {} "
-      "suppressed",
-      totals.split.records, totals.committed.records, totals.skipped.records, totals.failed.records,
-      totals.unknown.records, totals.dropped.records, totals.rows_loaded, totals.rows_suppressed);
+      "{} records split; {} committed, {} already done, {} skipped, {} failed, {} unknown, {} dropped; "
+      "{} rows loaded, {} updated, {} in conflict, {} rejected, {} suppressed",
+      totals.split.records, totals.committed.records, totals.already_done.records, totals.skipped.records,
+      totals.failed.records, totals.unknown.records, totals.dropped.records, totals.rows_loaded,
+      totals.rows_updated, totals.records_conflicted, totals.records_rejected, totals.rows_suppressed);
 }
 
 std::string verbose_lines(const LoadSummary& summary) {
@@ -221,11 +243,29 @@ Json to_json(const Counts& counts) {
 }
 
 Json to_json(const LedgerTotals& totals) {
-  return {{"split", to_json(totals.split)},     {"committed", to_json(totals.committed)},
-          {"skipped", to_json(totals.skipped)}, {"failed", to_json(totals.failed)},
-          {"unknown", to_json(totals.unknown)}, {"dropped", to_json(totals.dropped)},
-          {"rows_loaded", totals.rows_loaded},  {"rows_suppressed", totals.rows_suppressed},
+  return {{"split", to_json(totals.split)},
+          {"committed", to_json(totals.committed)},
+          {"already_done", to_json(totals.already_done)},
+          {"skipped", to_json(totals.skipped)},
+          {"failed", to_json(totals.failed)},
+          {"unknown", to_json(totals.unknown)},
+          {"dropped", to_json(totals.dropped)},
+          {"rows_loaded", totals.rows_loaded},
+          {"rows_updated", totals.rows_updated},
+          {"records_conflicted", totals.records_conflicted},
+          {"records_rejected", totals.records_rejected},
+          {"rows_suppressed", totals.rows_suppressed},
           {"balanced", totals.balanced()}};
+}
+
+// What became of each source's records.
+Json inputs_json(const LoadSummary& summary) {
+  Json inputs = Json::array();
+  for (std::size_t index = 0; index < std::min(summary.sources.size(), summary.input_totals.size());
+       ++index) {
+    inputs.push_back({{"source", summary.sources[index]}, {"totals", to_json(summary.input_totals[index])}});
+  }
+  return inputs;
 }
 
 Json to_json(const TimeShares& shares) {
@@ -335,6 +375,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"rows_per_second", per_second(totals.rows_loaded, summary.elapsed)},
       {"shares", to_json(summary.shares)},
       {"totals", to_json(totals)},
+      {"inputs", inputs_json(summary)},
       {"error", to_json(summary.error)},
       {"interrupted_by", summary.interrupted_by},
       {"notices", summary.notices},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <vector>
 
 #include "copy_trail.hpp"
 #include "stopwatch.hpp"
@@ -17,6 +18,10 @@ std::string batch_extent(const Batch& batch) {
   return fmt::format("records {} to {} (bytes {} to {}) of {}", batch.first.record,
                      batch.first.record + batch.records - 1, batch.first.byte,
                      batch.first.byte + batch.bytes().size() - 1, batch.file->name);
+}
+
+BatchSize size_of(const Batch& batch) {
+  return {.records = batch.records, .bytes = batch.bytes().size(), .input = batch.file->index};
 }
 
 void append_detail(Error& error, std::string_view text) {
@@ -69,85 +74,13 @@ void Worker::run_batches() {
 }
 
 Status Worker::copy_nothing() {
-  HYPERCOPY_ASSIGN(const std::uint64_t rows, send({}, run_.first_copy_sql));
-  return check_count(0, rows);
+  HYPERCOPY_ASSIGN(const Copied copied, copier_.send({}, {}, run_.first_copy_sql));
+  return check_count(0, copied.rows);
 }
 
 std::optional<Batch> Worker::take() {
   const Stopwatch watch(shares_.worker_waiting);
   return run_.queue.pop();
-}
-
-Result<std::string_view> Worker::prepare(const Batch& batch) {
-  const InputFile& file = *batch.file;
-  if (file.mapping.dropped.empty()) return batch.bytes();
-  const Stopwatch watch(shares_.worker_encoding);
-  clear_for_reuse(prepared_);
-  std::size_t bad_record = 0;
-  auto dropped = drop_fields(batch.bytes(), file.dialect, file.mapping, batch.newline, prepared_, bad_record);
-  if (dropped) return std::string_view(prepared_);
-  Error error = std::move(dropped).error();
-  if (const auto record = record_at_index(batch, bad_record)) {
-    error.location = Location{.source = file.name, .at = record->at};
-  }
-  return fail(std::move(error));
-}
-
-// The batch as COPY BINARY, if it can be that.
-std::optional<std::string_view> Worker::encode(const Batch& batch, GivenUp& why) {
-  const Stopwatch watch(shares_.worker_encoding);
-  return encoder_.encode(batch.bytes(), batch.newline, *batch.file->encoding, why);
-}
-
-void Worker::note_given_up(const Batch& batch, const GivenUp& why) {
-  const bool last = run_.wire.given_up();
-  const std::string reason = why.column.empty() ? std::string("a record with another number of fields")
-                                                : fmt::format("a value of column {}", why.column);
-  const std::string place =
-      fmt::format("{} in {}: record {}", reason, batch.file->name, batch.first.record + why.record);
-  run_.console.log(LogLevel::verbose, fmt::format("{} is left to the server's CSV reader", place));
-  if (last) {
-    run_.console.log(
-        LogLevel::info,
-        fmt::format("most batches hold values that are not encoded ({}): the rest is sent as CSV", place));
-  }
-}
-
-Result<std::uint64_t> Worker::copy(const Batch& batch) {
-  const InputFile& file = *batch.file;
-  if (!file.encoding || !run_.wire.tries()) return copy_as_is(batch, file.copy_sql);
-  GivenUp why;
-  if (const auto encoded = encode(batch, why)) {
-    auto rows = send(*encoded, file.binary_sql);
-    if (rows) run_.wire.encoded();
-    if (rows || rows.error().kind != ErrorKind::sql || run_.wire.is_demanded()) return rows;
-    // Its CSV reader is the judge, in its own words and with the line in the input.
-    stream_->abort("sent again as CSV");
-    static_cast<void>(run_.wire.given_up());
-    return copy_as_is(batch, file.copy_sql);
-  }
-  if (run_.wire.is_demanded()) {
-    const auto record = record_at_index(batch, why.record);
-    return fail(Error{.kind = ErrorKind::input,
-                      .message = "a value cannot be encoded for COPY BINARY",
-                      .hint = "--wire auto sends such batches as CSV.",
-                      .column = why.column,
-                      .location = Location{.source = file.name, .at = record ? record->at : batch.first}});
-  }
-  note_given_up(batch, why);
-  return copy_as_is(batch, file.copy_sql);
-}
-
-Result<std::uint64_t> Worker::copy_as_is(const Batch& batch, const std::string& copy_sql) {
-  HYPERCOPY_ASSIGN(const std::string_view bytes, prepare(batch));
-  return send(bytes, copy_sql);
-}
-
-Result<std::uint64_t> Worker::send(std::string_view bytes, const std::string& copy_sql) {
-  const Stopwatch watch(shares_.worker_sending);
-  HYPERCOPY_TRY(stream_->begin(copy_sql));
-  HYPERCOPY_TRY(stream_->put(bytes));
-  return stream_->finish();
 }
 
 Status Worker::check_count(std::uint64_t records, std::uint64_t rows) const {
@@ -161,18 +94,19 @@ Status Worker::check_count(std::uint64_t records, std::uint64_t rows) const {
 void Worker::load(const Batch& batch) {
   while (true) {
     Attempt tried = attempt(batch);
+    if (tried.claimed_elsewhere) return leave_to_others(batch);
     if (tried.rows) {
       recovery_.succeeded();
-      return run_.ledger.committed(batch.records, batch.bytes().size(), *tried.rows);
+      return run_.ledger.committed(size_of(batch), *tried.rows);
     }
     Error error = std::move(tried.rows).error();
     const Stopwatch watch(shares_.worker_sending);
     if (tried.in_doubt) {
-      const CommitOutcome outcome = recovery_.settle_commit(*stream_, error, batch_extent(batch));
+      const CommitOutcome outcome = settle_commit(batch, error);
       if (outcome == CommitOutcome::unknown) return leave_unknown(batch, std::move(error));
       if (outcome == CommitOutcome::committed) {
         recovery_.succeeded();
-        return run_.ledger.committed(batch.records, batch.bytes().size(), tried.counted);
+        return run_.ledger.committed(size_of(batch), tried.counted);
       }
     } else if (!recovery_.ready_again(*stream_, error, batch_extent(batch))) {
       return settle_failure(batch, std::move(error));
@@ -181,32 +115,58 @@ void Worker::load(const Batch& batch) {
   }
 }
 
-Worker::Attempt Worker::attempt(const Batch& batch) {
-  auto rows = copy_or_read_as_windows_1252(batch);
-  if (!rows) return {.rows = std::move(rows)};
-  if (auto counted = check_count(batch.records, *rows); !counted) return {.rows = fail(counted.error())};
-  const Stopwatch watch(shares_.worker_sending);
-  auto committed = stream_->commit();
-  if (committed) return {.rows = rows, .counted = *rows};
-  const ErrorKind kind = committed.error().kind;
-  const bool answered = kind == ErrorKind::sql || kind == ErrorKind::protocol;
-  return {.rows = fail(std::move(committed).error()), .counted = *rows, .in_doubt = !answered};
+// Where the server cannot tell by the transaction's id (it crashed), the claim can: it was committed with the rows.
+CommitOutcome Worker::settle_commit(const Batch& batch, const Error& error) {
+  const CommitOutcome outcome = recovery_.settle_commit(*stream_, error, batch_extent(batch));
+  if (outcome != CommitOutcome::unknown || run_.claims == nullptr || !stream_->is_usable()) return outcome;
+  const auto done = stream_->execute(run_.claims->is_done_sql(batch));
+  if (!done) return CommitOutcome::unknown;
+  return *done > 0 ? CommitOutcome::committed : CommitOutcome::rolled_back;
 }
 
-Result<std::uint64_t> Worker::copy_or_read_as_windows_1252(const Batch& batch) {
-  auto rows = copy(batch);
-  if (rows || rows.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return rows;
+// What becomes of it will be seen when all batches of the import are looked through.
+void Worker::leave_to_others(const Batch& batch) {
+  recovery_.succeeded();
+  run_.ledger.handed_back(size_of(batch));
+}
+
+Worker::Attempt Worker::attempt(const Batch& batch) {
+  const TransactionHead head{.settings = {},
+                             .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
+  auto copied = copy_or_read_as_windows_1252(batch, head);
+  if (!copied) return {.rows = fail(std::move(copied).error())};
+  if (!copied->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
+  const RowCounts counts{.loaded = copied->rows};
+  if (auto checked = check_count(batch.records, copied->rows); !checked)
+    return {.rows = fail(checked.error())};
+  const Stopwatch watch(shares_.worker_sending);
+  if (run_.claims != nullptr) {
+    auto done = stream_->execute(run_.claims->done_sql(batch, counts));
+    if (!done) return {.rows = fail(std::move(done).error())};
+  }
+  auto committed = stream_->commit();
+  if (committed) return {.rows = counts, .counted = counts};
+  const ErrorKind kind = committed.error().kind;
+  const bool answered = kind == ErrorKind::sql || kind == ErrorKind::protocol;
+  return {.rows = fail(std::move(committed).error()), .counted = counts, .in_doubt = !answered};
+}
+
+Result<Copied> Worker::copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
+  auto copied = copier_.copy(batch, head);
+  if (copied || copied.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return copied;
   stream_->abort("retried as WIN1252");
-  rows = copy_as_is(batch, "SET LOCAL client_encoding TO 'WIN1252'; " + batch.file->copy_sql);
-  if (rows) {
+  TransactionHead windows_1252 = head;
+  windows_1252.settings += "SET LOCAL client_encoding TO 'WIN1252'; ";
+  copied = copier_.copy_as_is(batch, windows_1252);
+  if (copied && copied->claimed) {
     run_.console.log(LogLevel::info,
                      fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
   }
-  return rows;
+  return copied;
 }
 
 void Worker::leave_unknown(const Batch& batch, Error error) {
-  run_.ledger.unknown(batch.records, batch.bytes().size());
+  run_.ledger.unknown(size_of(batch));
   error = in_doubt(std::move(error), batch_extent(batch));
   error.location = extent_of(batch);
   fail_run(std::move(error));
@@ -214,15 +174,14 @@ void Worker::leave_unknown(const Batch& batch, Error error) {
 
 void Worker::settle_failure(const Batch& batch, Error error) {
   stream_->abort("the batch failed on the client");
-  const std::uint64_t bytes = batch.bytes().size();
   const bool skip = run_.policy.skip_failed_batches && is_data_error(error) && stream_->is_usable();
   if (error.kind != ErrorKind::interrupted) error = located(batch, std::move(error));
   if (skip) {
-    run_.ledger.skipped(batch.records, bytes);
+    run_.ledger.skipped(size_of(batch));
     run_.console.log(LogLevel::warning, fmt::format("skipped {}: {}", batch_extent(batch), to_string(error)));
     return;
   }
-  run_.ledger.failed(batch.records, bytes);
+  run_.ledger.failed(size_of(batch));
   fail_run(std::move(error));
 }
 
@@ -256,65 +215,66 @@ Error Worker::located(const Batch& batch, Error error) {
 // In binary the server counts records.
 std::optional<RecordInBatch> Worker::named_record(const Batch& batch, std::uint64_t line) const {
   if (run_.wire.is_demanded()) return record_at_index(batch, line - 1);
-  const std::string_view sent = batch.file->mapping.dropped.empty() ? batch.bytes() : prepared_;
-  return record_at_server_line({.batch = batch, .bytes = sent}, line);
+  return record_at_server_line({.batch = batch, .bytes = copier_.prepared(batch)}, line);
 }
 
 // Replays one record in a transaction that is always rolled back.
 bool Worker::fails_alone(const Batch& batch, std::string_view record, const std::string& sqlstate) {
   if (!stream_->is_usable() || !batch.file->mapping.dropped.empty()) return true;
-  const auto replay = [&]() -> Result<std::uint64_t> {
-    HYPERCOPY_TRY(stream_->begin(batch.file->copy_sql));
-    HYPERCOPY_TRY(stream_->put(record));
-    return stream_->finish();
-  };
-  const auto rows = replay();
+  const auto copied = copier_.send(record, {}, batch.file->copy_sql);
   stream_->abort("replayed to find a bad record");
-  return !rows && rows.error().sqlstate == sqlstate;
+  return !copied && copied.error().sqlstate == sqlstate;
 }
 
 // One COPY per input, everything committed at the end.
 struct Worker::SingleTransaction {
+  // What one COPY took.
+  struct Part {
+    BatchSize size{};
+    std::uint64_t rows = 0;
+  };
   std::shared_ptr<const InputFile> file{};  // the input whose COPY is open
   CopyTrail trail{};                        // of that COPY
-  std::uint64_t inputs = 0;
-  std::uint64_t records_in_copy = 0;
-  std::uint64_t records = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t rows = 0;
+  std::vector<Part> parts{};
+
+  [[nodiscard]] std::uint64_t records() const {
+    std::uint64_t sum = 0;
+    for (const auto& part : parts) sum += part.size.records;
+    return sum;
+  }
 };
 
 Status Worker::send_on(SingleTransaction& load, Batch batch) {
-  HYPERCOPY_ASSIGN(const std::string_view prepared, prepare(batch));
-  const Stopwatch watch(shares_.worker_sending);
   if (batch.file != load.file) {
     HYPERCOPY_TRY(finish_copy(load));
-    HYPERCOPY_TRY(stream_->begin(batch.file->copy_sql));
+    HYPERCOPY_TRY(stream_->begin({}, batch.file->copy_sql));
     load.file = batch.file;
     load.trail = CopyTrail();
-    ++load.inputs;
+    load.parts.push_back({.size = {.input = batch.file->index}});
   }
-  load.records_in_copy += batch.records;
+  BatchSize& size = load.parts.back().size;
+  size.records += batch.records;
+  size.bytes += batch.bytes().size();
+  HYPERCOPY_ASSIGN(const std::string_view prepared, copier_.prepare(batch));
+  const Stopwatch watch(shares_.worker_sending);
   load.trail.add(std::move(batch), prepared);
   return stream_->put(prepared);
 }
 
 Status Worker::finish_copy(SingleTransaction& load) {
   if (!load.file) return {};
-  HYPERCOPY_ASSIGN(const std::uint64_t counted, stream_->finish());
-  HYPERCOPY_TRY(check_count(load.records_in_copy, counted));
-  load.rows += counted;
-  load.records_in_copy = 0;
+  HYPERCOPY_ASSIGN(load.parts.back().rows, stream_->finish());
   load.file.reset();
-  return {};
+  return check_count(load.parts.back().size.records, load.parts.back().rows);
 }
 
 // The server's line leads to the record, which may have been sent long ago; without a line it is one of the
 // open COPY's records, and at COMMIT one of all.
 Error Worker::located(const SingleTransaction& load, Error error) const {
   if (error.location || load.trail.empty()) return error;
-  if (!load.file && load.inputs > 1) {
-    append_detail(error, fmt::format("It is one of the {} records of {} inputs.", load.records, load.inputs));
+  if (!load.file && load.parts.size() > 1) {
+    append_detail(
+        error, fmt::format("It is one of the {} records of {} inputs.", load.records(), load.parts.size()));
     return error;
   }
   const auto named = load.file && error.kind == ErrorKind::sql
@@ -327,34 +287,34 @@ Error Worker::located(const SingleTransaction& load, Error error) const {
 
 void Worker::run_single_transaction() {
   SingleTransaction load;
+  const auto fail_all = [&] {
+    for (const auto& part : load.parts) run_.ledger.failed(part.size);
+  };
   const auto give_up = [&](Error error) {
     error = located(load, std::move(error));
     stream_->abort("the load failed on the client");
-    run_.ledger.failed(load.records, load.bytes);
+    fail_all();
     fail_run(std::move(error));
   };
 
   while (std::optional<Batch> batch = take()) {
     const std::uint64_t bytes = batch->bytes().size();
-    load.records += batch->records;
-    load.bytes += bytes;
     if (auto sent = send_on(load, std::move(*batch)); !sent) return give_up(std::move(sent).error());
     run_.ledger.sent(bytes);
   }
   if (run_.stopped) {
     stream_->abort("the load was stopped");
-    run_.ledger.failed(load.records, load.bytes);
-    return;
+    return fail_all();
   }
   auto finished = run_.nothing_to_load.exchange(false) ? copy_nothing() : finish_copy(load);
   if (!finished) return give_up(std::move(finished).error());
   if (auto committed = stream_->commit(); !committed) {
     Error error = std::move(committed).error();
     if (error.kind == ErrorKind::sql || error.kind == ErrorKind::protocol) return give_up(std::move(error));
-    run_.ledger.unknown(load.records, load.bytes);
-    return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", load.records)));
+    for (const auto& part : load.parts) run_.ledger.unknown(part.size);
+    return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", load.records())));
   }
-  run_.ledger.committed(load.records, load.bytes, load.rows);
+  for (const auto& part : load.parts) run_.ledger.committed(part.size, {.loaded = part.rows});
 }
 
 }  // namespace hypercopy

@@ -44,6 +44,8 @@ class QueryResult {
   [[nodiscard]] bool is_null(int row, int column) const;
   [[nodiscard]] std::string_view text(int row, int column) const;
   [[nodiscard]] bool boolean(int row, int column) const { return text(row, column) == "t"; }
+  // Of INSERT, UPDATE, DELETE and what gives rows; else 0.
+  [[nodiscard]] std::uint64_t rows_affected() const;
   // The command tag, "COMMIT" or "COPY 5".
   [[nodiscard]] std::string_view tag() const;
 

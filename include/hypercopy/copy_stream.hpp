@@ -1,8 +1,9 @@
 // One transaction at a time with COPY ... FROM STDIN in it, on one connection. The fault seam of the workers.
 // Shape:   begin() (opens a transaction where none is open), put() any number of times, finish(), then either
-//          another begin() in the same transaction or commit(). abort() from anywhere: the transaction is
-//          rolled back. After a lost connection reopen() makes a new one, and lost_commit() says what became of
-//          the transaction whose commit() was not answered.
+//          another begin() in the same transaction or commit(); execute() between them for what belongs to the
+//          same transaction. abort() from anywhere: the transaction is rolled back. After a lost connection
+//          reopen() makes a new one, and lost_commit() says what became of the transaction whose commit() was
+//          not answered.
 // Units:   put() takes any number of bytes; finish() gives rows as the server counted them, not yet
 //          committed.
 // Owns:    PgCopyStream owns its Connection.
@@ -30,13 +31,22 @@
 
 namespace hypercopy {
 
+// What a transaction does in front of its first COPY, in the same round trip.
+struct TransactionHead {
+  std::string settings{};  // statements without rows, each ended by a semicolon: SET, CREATE TEMPORARY TABLE
+  std::string claim{};     // gives pg_current_xact_id() as a row if this transaction may go on; empty: it may
+};
+
 class CopyStream {
  public:
   virtual ~CopyStream() = default;
 
-  [[nodiscard]] virtual Status begin(const std::string& copy_sql) = 0;
+  // False: the claim gave no row, and the transaction was rolled back. `head` counts where a transaction is opened.
+  [[nodiscard]] virtual Result<bool> begin(const TransactionHead& head, const std::string& copy_sql) = 0;
   [[nodiscard]] virtual Status put(std::string_view bytes) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> finish() = 0;
+  // One statement, or several, outside of COPY, in the open transaction; the rows that the last one touched.
+  [[nodiscard]] virtual Result<std::uint64_t> execute(const std::string& sql) = 0;
   [[nodiscard]] virtual Status commit() = 0;
   virtual void abort(std::string_view reason) noexcept = 0;
   // False when the connection is lost and the stream can do nothing but reopen().
@@ -58,9 +68,10 @@ class PgCopyStream final : public CopyStream {
     connection_.interrupt_at(Cancellation::Level::immediate);
   }
 
-  Status begin(const std::string& copy_sql) override;
+  Result<bool> begin(const TransactionHead& head, const std::string& copy_sql) override;
   Status put(std::string_view bytes) override;
   Result<std::uint64_t> finish() override;
+  Result<std::uint64_t> execute(const std::string& sql) override;
   Status commit() override;
   void abort(std::string_view reason) noexcept override;
   bool is_usable() const override { return !broken_ && connection_.is_alive(); }
@@ -68,6 +79,7 @@ class PgCopyStream final : public CopyStream {
   Result<CommitOutcome> lost_commit(std::chrono::milliseconds patience, StopAt stop) override;
 
  private:
+  [[nodiscard]] Result<std::string> start_copy(const std::string& sql);
   [[nodiscard]] Status know_server();
   [[nodiscard]] Error settle(Error error);
 

@@ -3,7 +3,8 @@
 // Units:   the server counts lines of its own COPY from 1; a Location is of the whole input.
 // Why:     the line number stands only in CONTEXT, a translated text, and counts the batch, not the file;
 //          quoted newlines count, but for those of the first record in a file with LF newlines (its style is
-//XX// Source:  PostgreSQL src/backend/commands/copyfrom.c, CopyFromErrorCallback; copyfromparse.c,
+//          known only behind it).
+// Source:  PostgreSQL src/backend/commands/copyfrom.c, CopyFromErrorCallback; copyfromparse.c,
 //          CopyReadLineText.
 #pragma once
 

@@ -15,8 +15,9 @@
 namespace hypercopy {
 
 struct InputFile {
-  std::string name;    // as in messages
-  std::string path{};  // of a regular file whose bytes at a Position can be read again; else empty
+  std::size_t index = 0;  // among the inputs of the run
+  std::string name;       // as in messages
+  std::string path{};     // of a regular file whose bytes at a Position can be read again; else empty
   Dialect dialect;
   SplitOptions split;
   ColumnMapping mapping;

@@ -9,7 +9,7 @@
 // Errors:  the first one wins and stops the run: the reader stops, queued batches are dropped, batches in
 //          flight are finished. A worker that gets no connection for lack of resources (SQLSTATE class 53) is
 //          done without, unless it is the first. Cancellation level graceful stops the run the same way;
-//          level immediate reaches the streams. Invariant:the outcome's totals balance: every record that was
+//          level immediate reaches the streams. Invariant: the outcome's totals balance: every record that was
 //          split has exactly one ending.
 #pragma once
 
@@ -68,6 +68,7 @@ class PipelineWatch {
 
 struct PipelineOutcome {
   LedgerTotals totals;
+  std::vector<LedgerTotals> inputs;  // of each
   std::optional<Error> error;
   TimeShares shares;  // summed over threads
   WireTotals wire;

@@ -47,6 +47,7 @@ struct LoadSummary {
   std::chrono::nanoseconds elapsed{};
   TimeShares shares{};
   LedgerTotals totals{};
+  std::vector<LedgerTotals> input_totals{};  // of each source
   std::optional<Error> error{};
   bool complete = false;     // the whole input was read and has its endings
   bool interrupted = false;  // the user\'s request to stop ended it, before any error did

@@ -19,12 +19,12 @@
 #include <memory>
 #include <string>
 
+#include "hypercopy/batch_copier.hpp"
 #include "hypercopy/batch_queue.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/failure_location.hpp"
 #include "hypercopy/ledger.hpp"
-#include "hypercopy/record_encoder.hpp"
 #include "hypercopy/recovery.hpp"
 #include "hypercopy/report.hpp"
 #include "hypercopy/wire_choice.hpp"
@@ -42,6 +42,19 @@ struct WorkerPolicy {
   std::chrono::milliseconds retry_timeout{0};  // for failures that pass; 0: none is tried again
 };
 
+// How the transaction of a batch takes it for itself among several that may load it, and leaves word of it
+// (import_ledger.hpp). Its SQL may be asked for by any thread.
+class BatchClaims {
+ public:
+  virtual ~BatchClaims() = default;
+  // Gives pg_current_xact_id() as its only row if the batch is this transaction's to load.
+  [[nodiscard]] virtual std::string claim_sql(const Batch& batch) const = 0;
+  // In the same transaction, behind the rows.
+  [[nodiscard]] virtual std::string done_sql(const Batch& batch, const RowCounts& rows) const = 0;
+  // Gives a row if this run has committed the batch.
+  [[nodiscard]] virtual std::string is_done_sql(const Batch& batch) const = 0;
+};
+
 struct RunContext {
   BatchQueue& queue;
   Ledger& ledger;
@@ -55,7 +68,8 @@ struct RunContext {
   // No input had a record: set before the queue is closed, taken back by the worker that sees to it. One empty
   // COPY, so that rights and statement triggers are what they are for psql.
   std::atomic<bool> nothing_to_load{false};
-  std::string first_copy_sql{};  // of the first input; read it where nothing_to_load was true
+  std::string first_copy_sql{};         // of the first input; read it where nothing_to_load was true
+  const BatchClaims* claims = nullptr;  // none: the batches are this run's alone
 };
 
 class Worker {
@@ -65,7 +79,7 @@ class Worker {
       : run_(run),
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
-        encoder_(kernel) {}
+        copier_(*stream_, run.wire, run.console, shares_, kernel) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -75,9 +89,10 @@ class Worker {
   struct SingleTransaction;
   // One try to load a batch.
   struct Attempt {
-    Result<std::uint64_t> rows;  // committed
-    std::uint64_t counted = 0;   // by the server, before COMMIT
-    bool in_doubt = false;       // COMMIT was sent, and its answer never came
+    Result<RowCounts> rows;  // committed
+    bool claimed_elsewhere = false;
+    RowCounts counted{};    // by the server, before COMMIT
+    bool in_doubt = false;  // COMMIT was sent, and its answer never came
   };
 
   void run_batches();
@@ -87,16 +102,12 @@ class Worker {
   [[nodiscard]] Status finish_copy(SingleTransaction& load);
   [[nodiscard]] Error located(const SingleTransaction& load, Error error) const;
   [[nodiscard]] std::optional<Batch> take();
-  [[nodiscard]] Result<std::string_view> prepare(const Batch& batch);
-  [[nodiscard]] std::optional<std::string_view> encode(const Batch& batch, GivenUp& why);
-  [[nodiscard]] Result<std::uint64_t> copy(const Batch& batch);
-  [[nodiscard]] Result<std::uint64_t> copy_as_is(const Batch& batch, const std::string& copy_sql);
-  [[nodiscard]] Result<std::uint64_t> send(std::string_view bytes, const std::string& copy_sql);
-  void note_given_up(const Batch& batch, const GivenUp& why);
   [[nodiscard]] Status check_count(std::uint64_t records, std::uint64_t rows) const;
   void load(const Batch& batch);
   [[nodiscard]] Attempt attempt(const Batch& batch);
-  [[nodiscard]] Result<std::uint64_t> copy_or_read_as_windows_1252(const Batch& batch);
+  [[nodiscard]] CommitOutcome settle_commit(const Batch& batch, const Error& error);
+  void leave_to_others(const Batch& batch);
+  [[nodiscard]] Result<Copied> copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
   void leave_unknown(const Batch& batch, Error error);
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
@@ -108,8 +119,7 @@ class Worker {
   std::unique_ptr<CopyStream> stream_;
   Recovery recovery_;
   TimeShares shares_;
-  std::string prepared_;  // reused from batch to batch
-  RecordEncoder encoder_;
+  BatchCopier copier_;
 };
 
 }  // namespace hypercopy

@@ -100,7 +100,10 @@ class FakeStream final : public CopyStream {
  public:
   explicit FakeStream(FakeServer& server) : server_(server) {}
 
-  Status begin(const std::string& /*copy_sql*/) override { return checked(server_.call()); }
+  Result<bool> begin(const TransactionHead& /*head*/, const std::string& /*copy_sql*/) override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    return true;
+  }
   Status put(std::string_view bytes) override {
     HYPERCOPY_TRY(checked(server_.call()));
     pending_ += bytes;
@@ -109,6 +112,10 @@ class FakeStream final : public CopyStream {
   Result<std::uint64_t> finish() override {
     HYPERCOPY_TRY(checked(server_.call()));
     return static_cast<std::uint64_t>(std::count(pending_.begin(), pending_.end(), '\n'));
+  }
+  Result<std::uint64_t> execute(const std::string& /*sql*/) override {
+    HYPERCOPY_TRY(checked(server_.call()));
+    return 0;
   }
   Status commit() override {
     auto answered = server_.call();

@@ -1,0 +1,87 @@
+#include "hypercopy/batch_copier.hpp"
+
+#include <fmt/format.h>
+
+#include "hypercopy/failure_location.hpp"
+#include "stopwatch.hpp"
+
+namespace hypercopy {
+
+Result<std::string_view> BatchCopier::prepare(const Batch& batch) {
+  const InputFile& file = *batch.file;
+  if (file.mapping.dropped.empty()) return batch.bytes();
+  const Stopwatch watch(shares_.worker_encoding);
+  clear_for_reuse(prepared_);
+  std::size_t bad_record = 0;
+  auto dropped = drop_fields(batch.bytes(), file.dialect, file.mapping, batch.newline, prepared_, bad_record);
+  if (dropped) return std::string_view(prepared_);
+  Error error = std::move(dropped).error();
+  if (const auto record = record_at_index(batch, bad_record)) {
+    error.location = Location{.source = file.name, .at = record->at};
+  }
+  return fail(std::move(error));
+}
+
+std::string_view BatchCopier::prepared(const Batch& batch) const {
+  return batch.file->mapping.dropped.empty() ? batch.bytes() : std::string_view(prepared_);
+}
+
+void BatchCopier::note_given_up(const Batch& batch, const GivenUp& why) {
+  const bool last = wire_.given_up();
+  const std::string reason = why.column.empty() ? std::string("a record with another number of fields")
+                                                : fmt::format("a value of column {}", why.column);
+  const std::string place =
+      fmt::format("{} in {}: record {}", reason, batch.file->name, batch.first.record + why.record);
+  console_.log(LogLevel::verbose, fmt::format("{} is left to the server's CSV reader", place));
+  if (last) {
+    console_.log(
+        LogLevel::info,
+        fmt::format("most batches hold values that are not encoded ({}): the rest is sent as CSV", place));
+  }
+}
+
+Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head) {
+  const InputFile& file = *batch.file;
+  if (!file.encoding || !wire_.tries()) return copy_as_is(batch, head);
+  GivenUp why;
+  const auto encoded = [&] {
+    const Stopwatch watch(shares_.worker_encoding);
+    return encoder_.encode(batch.bytes(), batch.newline, *file.encoding, why);
+  }();
+  if (encoded) {
+    auto copied = send(*encoded, head, file.binary_sql);
+    if (copied && copied->claimed) wire_.encoded();
+    if (copied || copied.error().kind != ErrorKind::sql || wire_.is_demanded()) return copied;
+    // Its CSV reader is the judge, in its own words and with the line in the input.
+    stream_.abort("sent again as CSV");
+    static_cast<void>(wire_.given_up());
+    return copy_as_is(batch, head);
+  }
+  if (wire_.is_demanded()) {
+    const auto record = record_at_index(batch, why.record);
+    return fail(Error{.kind = ErrorKind::input,
+                      .message = "a value cannot be encoded for COPY BINARY",
+                      .hint = "--wire auto sends such batches as CSV.",
+                      .column = why.column,
+                      .location = Location{.source = file.name, .at = record ? record->at : batch.first}});
+  }
+  note_given_up(batch, why);
+  return copy_as_is(batch, head);
+}
+
+Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead& head) {
+  HYPERCOPY_ASSIGN(const std::string_view bytes, prepare(batch));
+  return send(bytes, head, batch.file->copy_sql);
+}
+
+Result<Copied> BatchCopier::send(std::string_view bytes, const TransactionHead& head,
+                                 const std::string& copy_sql) {
+  const Stopwatch watch(shares_.worker_sending);
+  HYPERCOPY_ASSIGN(const bool claimed, stream_.begin(head, copy_sql));
+  if (!claimed) return Copied{.claimed = false};
+  HYPERCOPY_TRY(stream_.put(bytes));
+  HYPERCOPY_ASSIGN(const std::uint64_t rows, stream_.finish());
+  return Copied{.rows = rows};
+}
+
+}  // namespace hypercopy
