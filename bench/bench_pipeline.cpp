@@ -95,7 +95,8 @@ PipelineOutcome load(const Setup& setup, const std::shared_ptr<const InputFile>&
   const PipelineOptions options{.jobs = setup.jobs,
                                 .batch_bytes = setup.batch_bytes,
                                 .policy = {.relation = "cpu", .may_suppress_rows = true}};
-  return run_pipeline(options, open_input, open_stream, console, cancellation, cancellation, watch);
+  return run_pipeline(options, sequential_feed(open_input, options.inputs), open_stream, console,
+                      cancellation, cancellation, watch);
 }
 
 double seconds_of(const PipelineOutcome& outcome, TimeShares::Duration TimeShares::*share) {

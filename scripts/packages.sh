@@ -3,7 +3,7 @@
 
 package_groups=(build server bench clang lint npm)
 packages_build=(g++ cmake ninja-build pkg-config libpq-dev libconcurrentqueue-dev libsimdjson-dev
-  libcli11-dev libfmt-dev libspdlog-dev libexpected-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev)
+  libcli11-dev libfmt-dev libspdlog-dev libexpected-dev nlohmann-json3-dev libxxhash-dev libgtest-dev libbenchmark-dev)
 packages_server=(postgresql-15 postgresql-client-15)
 # pgloader is one of the loaders compared, gnuplot draws the charts.
 packages_bench=(time pgloader gnuplot-nox)

@@ -13,7 +13,8 @@ void ByteBuffer::reserve(std::size_t capacity) {
   capacity_ = capacity;
 }
 
-BatchPool::BatchPool(std::size_t count, std::size_t bytes) : buffer_bytes_(bytes), free_(count) {}
+BatchPool::BatchPool(std::size_t count, std::size_t bytes)
+    : buffer_bytes_(bytes), count_(count), free_(count) {}
 
 std::optional<ByteBuffer> BatchPool::acquire() {
   std::unique_lock lock(mutex_);
@@ -33,7 +34,13 @@ void BatchPool::release(ByteBuffer buffer) {
     const std::lock_guard lock(mutex_);
     free_.push_back(std::move(buffer));
   }
-  freed_.notify_one();
+  freed_.notify_all();
+}
+
+bool BatchPool::wait_until_idle() {
+  std::unique_lock lock(mutex_);
+  freed_.wait(lock, [&] { return cancelled_ || free_.size() == count_; });
+  return !cancelled_;
 }
 
 void BatchPool::cancel() {

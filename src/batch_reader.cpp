@@ -263,9 +263,9 @@ Status BatchReader::refuse_rest_after_marker(std::size_t marker_end) {
   return {};
 }
 
-// Gives out [begin_, whole_) and goes on with what lies behind in a fresh buffer.
-Result<std::optional<Batch>> BatchReader::cut(const std::shared_ptr<const InputFile>& file,
-                                              std::uint64_t records) {
+// Gives out [begin_, whole_) and keeps what lies behind in a fresh buffer.
+Result<Batch> BatchReader::give_out(const std::shared_ptr<const InputFile>& file, std::uint64_t records,
+                                    NewlineStyle newline) {
   const std::size_t tail = size_ - whole_;
   PooledBuffer next_buffer;
   if (!finished_) {
@@ -282,16 +282,64 @@ Result<std::optional<Batch>> BatchReader::cut(const std::shared_ptr<const InputF
               .end = whole_,
               .first = batch_start_,
               .records = records,
-              .newline = splitter_.newline_style(),
+              .newline = newline,
               .file = file};
   buffer_ = std::move(next_buffer);
   begin_ = 0;
   scanned_ -= whole_;
   whole_ = 0;
   size_ = tail;
+  return batch;
+}
+
+Result<std::optional<Batch>> BatchReader::cut(const std::shared_ptr<const InputFile>& file,
+                                              std::uint64_t records) {
+  HYPERCOPY_ASSIGN(Batch batch, give_out(file, records, splitter_.newline_style()));
   batch_start_ = splitter_.record_start();
   limits_.total_records -= records;
   return std::optional<Batch>(std::move(batch));
+}
+
+// Makes this byte of the input the first one in the buffer.
+Status BatchReader::move_to(std::uint64_t byte) {
+  HYPERCOPY_TRY(start());
+  if (byte == source_bytes_ - (size_ - begin_)) return {};
+  if (!source_->size()) {
+    return fail(located(fmt::format("{} cannot be read from byte {} on", source_->name(), byte), batch_start_,
+                        "Name the file instead of piping it."));
+  }
+  source_->seek(byte);
+  source_bytes_ = byte;
+  begin_ = size_ = 0;
+  at_end_ = false;
+  return {};
+}
+
+Status BatchReader::go_on_at(const Position& at, NewlineStyle newline, std::uint64_t total_records) {
+  HYPERCOPY_TRY(move_to(at.byte));
+  whole_ = scanned_ = begin_;
+  finished_ = false;
+  splitter_ = RecordSplitter(split_options_, kernel_, at, newline);
+  batch_start_ = at;
+  limits_.total_records = total_records;
+  return {};
+}
+
+Result<Batch> BatchReader::take(const BatchExtent& extent, const std::shared_ptr<const InputFile>& file) {
+  HYPERCOPY_TRY(move_to(extent.first.byte));
+  batch_start_ = extent.first;
+  while (size_ - begin_ < extent.bytes() && !at_end_) {
+    if (size_ == buffer_.bytes().capacity()) buffer_.bytes().reserve(begin_ + extent.bytes());
+    HYPERCOPY_TRY(read_block());
+  }
+  if (size_ - begin_ < extent.bytes()) {
+    return fail(located(fmt::format("{} ends at byte {}, and this import had read it up to byte {}",
+                                    source_->name(), source_bytes_, extent.end_byte),
+                        extent.first, "Resume with the same input."));
+  }
+  whole_ = begin_ + extent.bytes();
+  scanned_ = whole_;
+  return give_out(file, extent.records, extent.newline);
 }
 
 Result<std::optional<Batch>> BatchReader::next(const std::shared_ptr<const InputFile>& file) {

@@ -10,6 +10,23 @@ bool LedgerTotals::balanced() const {
   return split.records == ended && became == committed.records;
 }
 
+void LedgerTotals::add(const LedgerTotals& more) {
+  split.add(more.split);
+  committed.add(more.committed);
+  already_done.add(more.already_done);
+  skipped.add(more.skipped);
+  failed.add(more.failed);
+  unknown.add(more.unknown);
+  dropped.add(more.dropped);
+  attempts_again += more.attempts_again;
+  bytes_sent += more.bytes_sent;
+  rows_loaded += more.rows_loaded;
+  rows_updated += more.rows_updated;
+  records_conflicted += more.records_conflicted;
+  records_rejected += more.records_rejected;
+  rows_suppressed += more.rows_suppressed;
+}
+
 template <typename Change>
 void Ledger::count(const BatchSize& batch, Change change) {
   const std::lock_guard lock(mutex_);

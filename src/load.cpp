@@ -12,8 +12,11 @@
 #include <thread>
 
 #include "hypercopy/copy_stream.hpp"
+#include "hypercopy/import_ledger.hpp"
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/sql_identifier.hpp"
+#include "import_feed.hpp"
+#include "import_job.hpp"
 #include "load_plan.hpp"
 
 namespace hypercopy {
@@ -32,6 +35,11 @@ std::string make_run_id() {
 
 std::string application_name(const std::string& run_id, unsigned worker) {
   return fmt::format("hypercopy load {} worker {}", run_id, worker);
+}
+
+// The connection of an import's ledger: import_ledger.hpp tells by it that this run lives.
+std::string control_name(const std::string& run_id) {
+  return fmt::format("hypercopy load {} control", run_id);
 }
 
 // What the server says besides results, each text once: with N workers and many batches it repeats itself.
@@ -93,7 +101,8 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                  .single_transaction = plan.single_transaction,
                  .skip_failed_batches = options.skip_failed_batches,
                  .windows_1252_fallback = options.windows_1252_fallback && utf8,
-                 .copies_nothing = options.empty_input_copies,
+                 .copies_nothing = options.empty_input_copies && options.import_id.empty(),
+                 .async_commit = options.async_commit,
                  .retry_timeout = options.retry_timeout},
       .wire = plan.wire,
       .kernel = plan.kernel};
@@ -160,6 +169,7 @@ void summarise(const LoadPlan& plan, const TableName& typed, LoadSummary& summar
   summary.wire = to_string(plan.wire);
   summary.server_version = plan.server_version;
   summary.notices = plan.notices;
+  summary.import_id = plan.options.import_id;
 }
 
 void summarise(PipelineOutcome outcome, LoadSummary& summary) {
@@ -187,27 +197,100 @@ class PlannedRun {
         truncate_late_(truncates_behind_header(plan_)) {}
 
   Status run() {
-    if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
     HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
+    if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
+    if (import_ && import_->is_done()) return sum_up_import();
+    if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
+    run_workers();
+    if (import_ && summary_.complete) return sum_up_import();
+    return {};
+  }
+
+ private:
+  void run_workers() {
     const LoadOptions& options = plan_.options;
     const auto period =
         options.reporting_period.count() > 0 ? options.reporting_period : kDefaultReportingPeriod;
     ProgressReporter reporter(environment_.console, environment_.progress, period);
     ProgressWatch watch(reporter, plan_.bytes_total);
+    watch.passed_over(bytes_done_before_);
     const InputOpener open_input = [&](std::size_t index, const BatchLimits& limits, BatchPool& pool,
                                        TimeShares& shares) -> Result<OpenedInput> {
       HYPERCOPY_ASSIGN(OpenedInput input, open(index, limits, pool, shares));
-      watch.passed_over(input.reader->first_byte());
+      if (opened_.insert(index).second) watch.passed_over(input.reader->position().byte);
       return input;
     };
     const StreamOpener open_stream = [this](unsigned worker) { return this->open_stream(worker); };
-    summarise(run_pipeline(pipeline_options(plan_), open_input, open_stream, environment_.console,
-                           environment_.cancellation, *run_stop_, watch),
+    const std::size_t inputs = plan_.files.size();
+    PipelineOptions pipeline = pipeline_options(plan_);
+    if (claims_) pipeline.claims = &*claims_;
+    summarise(run_pipeline(
+                  pipeline,
+                  import_ ? import_feed(*import_, open_input, inputs) : sequential_feed(open_input, inputs),
+                  open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
               summary_);
+  }
+
+  Status open_import() {
+    HYPERCOPY_ASSIGN(const ImportJob job, describe_import(plan_, environment_.cancellation));
+    const auto connect = [this](StopAt stop) -> Result<Connection> {
+      HYPERCOPY_ASSIGN(Connection connection, connector_.connect(control_name(summary_.run_id), stop));
+      HYPERCOPY_TRY(pin_session(connection, plan_.session));
+      return connection;
+    };
+    HYPERCOPY_ASSIGN(ImportLedger ledger, ImportLedger::open(connect, job,
+                                                             {.run_id = summary_.run_id,
+                                                              .retry_timeout = plan_.options.retry_timeout,
+                                                              .truncates = plan_.options.truncate,
+                                                              .into_empty = plan_.options.resume_into_empty},
+                                                             {environment_.cancellation}));
+    import_.emplace(std::move(ledger));
+    import_->stop_at({*run_stop_});
+    claims_.emplace(import_->claims());
+    if (!import_->was_begun()) return {};
+    return say_what_is_done();
+  }
+
+  Status say_what_is_done() {
+    HYPERCOPY_ASSIGN(const auto totals, import_->totals());
+    std::uint64_t records = 0;
+    for (const auto& input : totals) {
+      records += input.others.records;
+      bytes_done_before_ += input.others.bytes;
+    }
+    if (!import_->is_done() && records > 0) {
+      environment_.console.log(LogLevel::info,
+                               fmt::format("going on with import '{}': {} records were loaded before",
+                                           plan_.options.import_id, records));
+    }
     return {};
   }
 
- private:
+  // The ledger's sums are the truth about a finished import: it has also what other runs and loaders did, and none of
+  // what a crash took back.
+  Status sum_up_import() {
+    HYPERCOPY_ASSIGN(const auto totals, import_->totals());
+    LedgerTotals sum{.attempts_again = summary_.totals.attempts_again};
+    summary_.input_totals.clear();
+    for (const auto& input : totals) {
+      LedgerTotals one{.committed = input.mine,
+                       .already_done = input.others,
+                       .rows_loaded = input.rows.loaded,
+                       .rows_updated = input.rows.updated,
+                       .records_conflicted = input.rows.conflicts,
+                       .records_rejected = input.rows.rejected,
+                       .rows_suppressed = input.suppressed};
+      one.split.add(input.mine);
+      one.split.add(input.others);
+      summary_.input_totals.push_back(one);
+      sum.add(one);
+    }
+    summary_.totals = sum;
+    summary_.import_done = true;
+    summary_.complete = true;
+    return {};
+  }
+
   Status truncate(const std::string& copy_sql) {
     HYPERCOPY_TRY(prepare_target(plan_, copy_sql, *first_));
     summary_.truncated = plan_.options.truncate && !plan_.single_transaction;
@@ -251,6 +334,10 @@ class PlannedRun {
   std::optional<Connection> first_;
   const bool truncate_late_;
   std::unique_ptr<Cancellation> run_stop_;
+  std::optional<ImportLedger> import_;
+  std::optional<ImportClaims> claims_;
+  std::uint64_t bytes_done_before_ = 0;
+  std::set<std::size_t> opened_{};  // inputs whose prologue counts as progress; the reader's thread
 };
 
 Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {

@@ -12,6 +12,7 @@
 #include "hypercopy/version.hpp"
 #include "load_option_groups.hpp"
 #include "near_name.hpp"
+#include "resuming_command.hpp"
 
 namespace hypercopy {
 
@@ -143,6 +144,21 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->group(kGroup);
 }
 
+void add_import_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Resuming";
+  app.add_option(
+         "--import-id", words.options.import_id,
+         "keep a ledger of this load on the server: the same command goes on after anything that ended it")
+      ->type_name("ID")
+      ->group(kGroup);
+  app.add_flag("--async-commit", words.options.async_commit,
+               "with an import id: wait for the disk once at the end, not in each transaction")
+      ->group(kGroup);
+  app.add_flag("--resume-into-empty", words.options.resume_into_empty,
+               "go on with an import though its table was emptied")
+      ->group(kGroup);
+}
+
 void add_output_options(CLI::App& app, LoadWords& words) {
   constexpr const char* kGroup = "Output";
   app.add_option("--progress", words.options.progress,
@@ -237,6 +253,7 @@ void describe_load(CLI::App& app, LoadWords& words) {
   add_load_options(app, words);
   add_input_options(app, words);
   add_column_options(app, words);
+  add_import_options(app, words);
   add_output_options(app, words);
   app.footer(kLoadExamples);
 }
@@ -316,6 +333,10 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
       *app.add_subcommand("bench", "load the same input with a grid of settings and tell which is best");
   describe_bench(bench, bench_words);
 
+  ImportsWords imports_words;
+  CLI::App& imports = *app.add_subcommand("imports", "what was loaded with --import-id: list, show, forget");
+  describe_imports(imports, imports_words);
+
   if (arguments.empty())
     return CommandExit{.code = 2, .err = "hypercopy: name a subcommand\n\n" + app.help()};
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
@@ -332,9 +353,10 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
     auto command = read_bench(bench, bench_words);
     return command ? Parsed<Command>(Command{std::move(*command)}) : wrong_words(command.error());
   }
+  if (imports.parsed()) return Command{read_imports(imports, imports_words)};
   auto options = read_load_options(words);
   if (!options) return wrong_words(options.error());
-  return Command{LoadCommand{.options = std::move(*options)}};
+  return Command{LoadCommand{.options = std::move(*options), .again = resuming_command(arguments)}};
 }
 
 }  // namespace hypercopy

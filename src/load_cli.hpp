@@ -11,14 +11,17 @@
 #include "command.hpp"
 #include "generate_cli.hpp"
 #include "hypercopy/load_options.hpp"
+#include "imports_cli.hpp"
 
 namespace hypercopy {
 
 struct LoadCommand {
   LoadOptions options;
+  // The command line that goes on with it, for a shell; without passwords.
+  std::string again{};
 };
 
-using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand>;
+using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand, ImportsCommand>;
 
 [[nodiscard]] Parsed<Command> parse_command_line(const std::vector<std::string>& arguments);
 

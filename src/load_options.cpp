@@ -73,6 +73,20 @@ Status check_wire(const LoadOptions& options) {
                   "a single COPY per input is sent as it is");
 }
 
+Status check_import(const LoadOptions& options) {
+  if (options.import_id.empty()) {
+    return usage_if(options.async_commit || options.resume_into_empty,
+                    options.async_commit
+                        ? "--async-commit is only for loads with an import id: without it a crash loses rows"
+                        : "--resume-into-empty is about an import, and none is named",
+                    "name the import with --import-id");
+  }
+  HYPERCOPY_TRY(usage_if(options.single_transaction, "a single transaction has nothing to resume",
+                         "leave out --single-transaction or --import-id"));
+  return usage_if(options.skip_failed_batches, "an import cannot be complete without the batches that failed",
+                  "leave out the skipping of failed batches, or the import id");
+}
+
 }  // namespace
 
 Result<TableName> parse_table_name(std::string_view text) {
@@ -105,6 +119,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_batches(options));
   HYPERCOPY_TRY(check_failed_batches(options));
   HYPERCOPY_TRY(check_wire(options));
+  HYPERCOPY_TRY(check_import(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
                          "leave --batch-bytes out: it is chosen"));
   return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),

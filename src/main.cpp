@@ -14,6 +14,7 @@
 #include "hypercopy/cancellation.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/generate.hpp"
+#include "hypercopy/imports.hpp"
 #include "hypercopy/load.hpp"
 #include "hypercopy/version.hpp"
 #include "load_cli.hpp"
@@ -82,6 +83,7 @@ int run(const LoadCommand& command, Cancellation& cancellation) {
                                            .password_prompt = ask_password,
                                            .progress = progress_style(options.progress, console)});
   summary.interrupted_by = was_interrupted(summary) ? received_signal() : 0;
+  summary.again = command.again;
   if (summary.error && summary.error->kind != ErrorKind::interrupted) {
     console.log(LogLevel::error, to_string(*summary.error));
   }
@@ -135,6 +137,34 @@ int run(const BenchCommand& command, Cancellation& cancellation) {
     return code != 0 ? code : static_cast<int>(ExitCode::failed);
   }
   return code;
+}
+
+Result<std::string> imports_text(const ImportsCommand& command, Connection& connection) {
+  using Action = ImportsCommand::Action;
+  if (command.action == Action::list) {
+    HYPERCOPY_ASSIGN(const auto imports, list_imports(connection));
+    return command.json ? imports_json(imports) : imports_table(imports);
+  }
+  if (command.action == Action::show) {
+    HYPERCOPY_ASSIGN(const auto details, show_import(connection, command.import_id));
+    return command.json ? import_json(details) : import_text(details);
+  }
+  HYPERCOPY_ASSIGN(const ImportInfo forgotten, forget_import(connection, command.import_id));
+  return fmt::format("forgot import '{}': {} rows that it loaded into {} stay there\n", forgotten.import_id,
+                     forgotten.rows_loaded, forgotten.target);
+}
+
+int run(const ImportsCommand& command, Cancellation& cancellation) {
+  Connector connector(
+      command.connection, cancellation, [](std::string_view, std::string_view) {}, ask_password);
+  auto connection = connector.connect("hypercopy imports", {cancellation});
+  auto text = connection ? imports_text(command, *connection) : fail(std::move(connection).error());
+  if (text) {
+    if (auto written = write_stdout(*text); !written) return wrong_start(written.error());
+    return static_cast<int>(ExitCode::ok);
+  }
+  wrong_start(text.error());
+  return static_cast<int>(text.error().kind == ErrorKind::usage ? ExitCode::usage : ExitCode::failed);
 }
 
 // Called by the name of the tool it replaces: that tool's flags, words and exit codes

@@ -47,10 +47,10 @@ void add(TimeShares& sum, const TimeShares& share) {
 
 class Pipeline {
  public:
-  Pipeline(const PipelineOptions& options, const InputOpener& open_input, const StreamOpener& open_stream,
+  Pipeline(const PipelineOptions& options, const FeedOpener& open_feed, const StreamOpener& open_stream,
            Console& console, const Cancellation& cancellation, Cancellation& run_stop)
       : options_(options),
-        open_input_(open_input),
+        open_feed_(open_feed),
         open_stream_(open_stream),
         console_(console),
         cancellation_(cancellation),
@@ -66,7 +66,8 @@ class Pipeline {
                  .wire = wire_,
                  .retry_until = {run_stop},
                  .settle_until = {cancellation, Cancellation::Level::immediate},
-                 .stop = [this] { stop(); }} {}
+                 .stop = [this] { stop(); },
+                 .claims = options.claims} {}
 
   PipelineOutcome run(PipelineWatch& watch) {
     Finish finish(options_.jobs + 1);
@@ -125,32 +126,30 @@ class Pipeline {
 
   // The reader's thread.
   void read_all(TimeShares& share) {
-    std::uint64_t wanted = options_.limit_records;
-    for (std::size_t index = 0; index < options_.inputs && wanted > 0 && !context_.stopped; ++index) {
-      auto read = read_input(index, share, wanted);
-      if (read) continue;
-      // Once the run was stopped, that the reader could not go on is only a consequence.
-      if (!context_.stopped) return fail_run(std::move(read).error());
-      break;
-    }
+    auto read = feed_workers(share);
+    // Once the run was stopped, that the reader could not go on is only a consequence.
+    if (!read && !context_.stopped) return fail_run(std::move(read).error());
     read_everything_ = !context_.stopped;
     context_.nothing_to_load = read_everything_ && options_.policy.copies_nothing &&
                                !context_.first_copy_sql.empty() && ledger_.totals().split.records == 0;
     queue_.close();
   }
 
-  Status read_input(std::size_t index, TimeShares& share, std::uint64_t& wanted) {
-    const BatchLimits limits{.batch_records = options_.batch_records, .total_records = wanted};
-    HYPERCOPY_ASSIGN(const OpenedInput input, open_input_(index, limits, pool_, share));
-    if (index == 0) context_.first_copy_sql = input.file->copy_sql;
-    for (const auto& notice : input.notices) console_.log(LogLevel::info, notice);
-    for (const auto& detail : input.details) console_.log(LogLevel::verbose, detail);
-    while (true) {
-      HYPERCOPY_ASSIGN(std::optional<Batch> batch, input.reader->next(input.file));
+  Status feed_workers(TimeShares& share) {
+    const auto feed = open_feed_(FeedContext{
+        .pool = pool_,
+        .shares = share,
+        .console = console_,
+        .limits = {.batch_records = options_.batch_records, .total_records = options_.limit_records},
+        .on_opened = [this](const InputFile& file) {
+          if (file.index == 0) context_.first_copy_sql = file.copy_sql;
+        }});
+    while (!context_.stopped) {
+      HYPERCOPY_ASSIGN(std::optional<Batch> batch, feed->next());
       if (!batch) return {};
-      wanted -= batch->records;
       HYPERCOPY_TRY(hand_over(*batch, share));
     }
+    return {};
   }
 
   Status hand_over(Batch& batch, TimeShares& share) {
@@ -201,7 +200,7 @@ class Pipeline {
   }
 
   const PipelineOptions& options_;
-  const InputOpener& open_input_;
+  const FeedOpener& open_feed_;
   const StreamOpener& open_stream_;
   Console& console_;
   const Cancellation& cancellation_;
@@ -218,10 +217,10 @@ class Pipeline {
 
 }  // namespace
 
-PipelineOutcome run_pipeline(const PipelineOptions& options, const InputOpener& open_input,
+PipelineOutcome run_pipeline(const PipelineOptions& options, const FeedOpener& open_feed,
                              const StreamOpener& open_stream, Console& console,
                              const Cancellation& cancellation, Cancellation& run_stop, PipelineWatch& watch) {
-  return Pipeline(options, open_input, open_stream, console, cancellation, run_stop).run(watch);
+  return Pipeline(options, open_feed, open_stream, console, cancellation, run_stop).run(watch);
 }
 
 }  // namespace hypercopy

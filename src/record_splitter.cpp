@@ -233,8 +233,9 @@ WordScanner word_scanner(Kernel kernel) {
   return kWords.of(kernel);
 }
 
-RecordSplitter::RecordSplitter(const SplitOptions& options, Kernel kernel, Position start)
+RecordSplitter::RecordSplitter(const SplitOptions& options, Kernel kernel, Position start, NewlineStyle style)
     : options_(options), kernel_(kernel) {
+  state_.style = style;
   state_.record_start = start;
   state_.byte_offset = start.byte;
 }

@@ -92,8 +92,16 @@ Verdict verdict(const LoadSummary& summary) {
   return shares.reader_reading >= shares.reader_splitting ? kReading : kSplitting;
 }
 
+bool was_done_before(const LoadSummary& summary) {
+  return summary.import_done && summary.totals.committed.batches == 0;
+}
+
 std::string loaded_line(const LoadSummary& summary) {
   const LedgerTotals& totals = summary.totals;
+  if (was_done_before(summary)) {
+    return fmt::format("import '{}' is done: nothing was left to load into {}", summary.import_id,
+                       summary.table);
+  }
   const double rows_per_second = per_second(totals.rows_loaded, summary.elapsed);
   return fmt::format("loaded {} ({}) into {} in {}: {}, {} rows/s, {}", counted(totals.rows_loaded, "row"),
                      human_bytes(totals.committed.bytes), summary.table, human_time(summary.elapsed),
@@ -106,7 +114,7 @@ std::string time_lines(const LoadSummary& summary) {
   const TimeShares& shares = summary.shares;
   const Duration reader = reader_time(shares);
   const Duration workers = worker_time(shares);
-  if (reader.count() <= 0 || workers.count() <= 0) {
+  if (reader.count() <= 0 || workers.count() <= 0 || was_done_before(summary)) {
     return {};
   }
   const Verdict said = verdict(summary);
@@ -163,10 +171,18 @@ std::string rerun_lines(const LoadSummary& summary) {
         "\nunknown batches are in the table whole or not at all: count its rows before loading them again",
         batches_of(totals.unknown));
   }
+  // The command that was refused would be refused again.
+  if (!summary.import_id.empty() && summary.error && summary.error->kind == ErrorKind::usage) return text;
+  if (!summary.import_id.empty()) {
+    return text + fmt::format("\nimport '{}' knows what is loaded and goes on from there:\n  {}",
+                              summary.import_id,
+                              summary.again.empty() ? "run the same command again" : summary.again);
+  }
   if (totals.rows_loaded > 0) {
     text +=
         "\nloading the same input again would double the committed rows:"
-        "\nuse --truncate if the table holds nothing else, or delete them first";
+        "\nuse --truncate if the table holds nothing else, or delete them first (with --import-id it would "
+        "go on)";
   } else if (summary.truncated) {
     text += "\nthe table was emptied by --truncate before";
   } else if (totals.unknown.records == 0) {
@@ -359,6 +375,8 @@ std::string summary_json(const LoadSummary& summary) {
   const Json json = {
       {"table", summary.table},
       {"truncated", summary.truncated},
+      {"import_id", summary.import_id},
+      {"import_done", summary.import_done},
       {"run_id", summary.run_id},
       {"exit_code", static_cast<int>(exit_code(summary))},
       {"sources", summary.sources},

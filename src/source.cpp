@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -21,11 +22,17 @@ Error input_error(std::string message, std::string hint = {}) {
   return Error{.kind = ErrorKind::input, .message = std::move(message), .hint = std::move(hint)};
 }
 
+// The bytes of a regular file that are the input.
+struct Extent {
+  std::uint64_t begin = 0;
+  std::uint64_t size = 0;
+};
+
 class FileSource final : public Source {
  public:
-  FileSource(int fd, bool owned, std::string name, std::optional<std::uint64_t> size,
+  FileSource(int fd, bool owned, std::string name, std::optional<Extent> extent,
              const Cancellation& cancellation)
-      : fd_(fd), owned_(owned), name_(std::move(name)), size_(size), cancellation_(cancellation) {}
+      : fd_(fd), owned_(owned), name_(std::move(name)), extent_(extent), cancellation_(cancellation) {}
 
   ~FileSource() override {
     if (owned_) ::close(fd_);
@@ -40,15 +47,21 @@ class FileSource final : public Source {
     return result;
   }
 
+  void seek(std::uint64_t byte) override { offset_ = byte; }
   const std::string& name() const override { return name_; }
-  std::optional<std::uint64_t> size() const override { return size_; }
+  std::optional<std::uint64_t> size() const override {
+    return extent_ ? std::optional(extent_->size) : std::nullopt;
+  }
 
  private:
   Result<std::size_t> read_some(std::span<char> into) {
     while (true) {
       // A regular file always answers at once; a pipe may wait for its writer for ever.
-      if (!size_) HYPERCOPY_TRY(wait_readable());
-      const ssize_t count = ::read(fd_, into.data(), into.size());
+      if (!extent_) HYPERCOPY_TRY(wait_readable());
+      // pread() leaves the descriptor's own offset alone: standard input may be opened again.
+      const ssize_t count =
+          extent_ ? ::pread(fd_, into.data(), into.size(), static_cast<off_t>(extent_->begin + offset_))
+                  : ::read(fd_, into.data(), into.size());
       if (count > 0) {
         offset_ += static_cast<std::uint64_t>(count);
         return static_cast<std::size_t>(count);
@@ -62,11 +75,11 @@ class FileSource final : public Source {
   }
 
   Result<std::size_t> end_of_input() const {
-    if (size_ && offset_ < *size_) {
+    if (extent_ && offset_ < extent_->size) {
       return fail(input_error(
           fmt::format(
               "{} shrank while it was read: it had {} bytes when it was opened and ends now at byte {}",
-              name_, *size_, offset_),
+              name_, extent_->size, offset_),
           "Something else writes or truncates the file. Load a copy that stays as it is."));
     }
     return std::size_t{0};
@@ -89,14 +102,14 @@ class FileSource final : public Source {
   int fd_;
   bool owned_;
   std::string name_;
-  std::optional<std::uint64_t> size_;
+  std::optional<Extent> extent_;
   const Cancellation& cancellation_;
   std::uint64_t offset_ = 0;
   std::optional<Error> error_;
 };
 
 // Bytes from the current position to the end, where the descriptor is a regular file.
-Result<std::optional<std::uint64_t>> remaining_size(int fd, const std::string& name) {
+Result<std::optional<Extent>> remaining_extent(int fd, const std::string& name) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) {
     return fail(input_error(fmt::format("cannot examine {}: {}", name, std::strerror(errno))));
@@ -105,10 +118,11 @@ Result<std::optional<std::uint64_t>> remaining_size(int fd, const std::string& n
     return fail(input_error(fmt::format("{} is a directory, not a file", name),
                             fmt::format("To load the files in it, name them: '{}/*.csv'", name)));
   }
-  if (!S_ISREG(info.st_mode)) return std::optional<std::uint64_t>{};
-  const off_t at = ::lseek(fd, 0, SEEK_CUR);
-  const off_t left = info.st_size - (at > 0 ? at : 0);
-  return std::optional<std::uint64_t>{static_cast<std::uint64_t>(left > 0 ? left : 0)};
+  if (!S_ISREG(info.st_mode)) return std::optional<Extent>{};
+  const off_t at = std::max<off_t>(::lseek(fd, 0, SEEK_CUR), 0);
+  const off_t left = std::max<off_t>(info.st_size - at, 0);
+  return std::optional(
+      Extent{.begin = static_cast<std::uint64_t>(at), .size = static_cast<std::uint64_t>(left)});
 }
 
 bool is_pattern(const std::string& argument) {
@@ -136,13 +150,13 @@ Result<std::unique_ptr<Source>> open_source(const std::string& path, const Cance
   const int flags = O_RDONLY | O_CLOEXEC | (is_fifo(path) ? O_NONBLOCK : 0);
   const int fd = standard_input ? STDIN_FILENO : ::open(path.c_str(), flags);
   if (fd < 0) return fail(input_error(fmt::format("cannot open {}: {}", path, std::strerror(errno))));
-  auto size = remaining_size(fd, name);
-  if (!size) {
+  auto extent = remaining_extent(fd, name);
+  if (!extent) {
     if (!standard_input) ::close(fd);
-    return fail(std::move(size).error());
+    return fail(std::move(extent).error());
   }
-  if (*size) ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);  // advice: what it answers changes nothing
-  return std::make_unique<FileSource>(fd, !standard_input, std::move(name), *size, cancellation);
+  if (*extent) ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);  // advice: what it answers changes nothing
+  return std::make_unique<FileSource>(fd, !standard_input, std::move(name), *extent, cancellation);
 }
 
 bool is_fifo(const std::string& path) {

@@ -143,6 +143,7 @@ Worker::Attempt Worker::attempt(const Batch& batch) {
   if (run_.claims != nullptr) {
     auto done = stream_->execute(run_.claims->done_sql(batch, counts));
     if (!done) return {.rows = fail(std::move(done).error())};
+    if (*done != 1) return {.rows = fail(ErrorKind::accounting, "a claimed batch is not in the ledger")};
   }
   auto committed = stream_->commit();
   if (committed) return {.rows = counts, .counted = counts};

@@ -73,6 +73,8 @@ class BatchPool {
   // Waits for a free buffer; nothing after cancel().
   [[nodiscard]] std::optional<ByteBuffer> acquire();
   void release(ByteBuffer buffer);
+  // Waits until all buffers are back: no batch is under way. False after cancel().
+  [[nodiscard]] bool wait_until_idle();
   // Wakes all waiting threads and ends the pool's service.
   void cancel();
 
@@ -80,6 +82,7 @@ class BatchPool {
 
  private:
   const std::size_t buffer_bytes_;
+  const std::size_t count_;
   std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<ByteBuffer> free_;  // protected by mutex_

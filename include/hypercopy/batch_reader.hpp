@@ -1,7 +1,8 @@
 // Reads one source and cuts it into batches of whole records: source -> record splitter -> batch.
 // Shape:   read_prologue() once (byte order mark, skipped lines, header), then next() until it gives nothing.
 //          All bytes from the end of the prologue to the end of the input come out in batches, in order, each
-//          once.
+//          once. A resumed import (import_feed.hpp) takes batches that were cut before by take(), which cuts
+//          nothing anew, and goes on behind them with go_on_at() and next().
 // Units:   as in batch.hpp. A batch ends before it exceeds batch_bytes (but for one longer record, and what
 //          was read together with it) and at batch_records.
 // Owns:    the source and the buffer that is being filled.
@@ -41,6 +42,16 @@ struct Prologue {
   std::optional<std::string> header;
 };
 
+// A batch that was cut before: whole records of one input.
+struct BatchExtent {
+  Position first;              // of the first record
+  std::uint64_t end_byte = 0;  // behind the last one
+  std::uint64_t records = 0;
+  NewlineStyle newline = NewlineStyle::unknown;  // of the input
+
+  [[nodiscard]] std::uint64_t bytes() const { return end_byte - first.byte; }
+};
+
 class BatchReader {
  public:
   // `pool` and `shares` must outlive the reader.
@@ -51,12 +62,19 @@ class BatchReader {
   // `file` is given to each batch.
   [[nodiscard]] Result<std::optional<Batch>> next(const std::shared_ptr<const InputFile>& file);
 
+  // Exactly these bytes. What cannot seek must be at them. Then only take() or go_on_at() may follow.
+  [[nodiscard]] Result<Batch> take(const BatchExtent& extent, const std::shared_ptr<const InputFile>& file);
+  // The next record that is cut begins here. What cannot seek must be there. `total_records`: what is still wanted.
+  [[nodiscard]] Status go_on_at(const Position& at, NewlineStyle newline, std::uint64_t total_records);
+
   [[nodiscard]] const Source& source() const { return *source_; }
-  // Of the first record, once the prologue was read; until next() is called.
-  [[nodiscard]] std::uint64_t first_byte() const { return batch_start_.byte; }
+  // Where the next batch begins: behind the prologue, or behind what next() gave out.
+  [[nodiscard]] const Position& position() const { return batch_start_; }
+  [[nodiscard]] NewlineStyle newline_style() const { return splitter_.newline_style(); }
 
  private:
   [[nodiscard]] Status start();
+  [[nodiscard]] Status move_to(std::uint64_t byte);
   [[nodiscard]] Status read_block();
   [[nodiscard]] Status make_room();
   [[nodiscard]] Result<bool> drop_bom();
@@ -68,6 +86,8 @@ class BatchReader {
   [[nodiscard]] Status refuse_rest_after_marker(std::size_t marker_end);
   [[nodiscard]] Result<std::optional<Batch>> cut(const std::shared_ptr<const InputFile>& file,
                                                  std::uint64_t records);
+  [[nodiscard]] Result<Batch> give_out(const std::shared_ptr<const InputFile>& file, std::uint64_t records,
+                                       NewlineStyle newline);
   [[nodiscard]] Error located(std::string message, const Position& at, std::string hint = {}) const;
   [[nodiscard]] Error fault_error(const SplitResult& result) const;
 

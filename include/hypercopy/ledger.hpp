@@ -34,6 +34,11 @@ struct Counts {
     records += batch.records;
     bytes += batch.bytes;
   }
+  void add(const Counts& more) {
+    batches += more.batches;
+    records += more.records;
+    bytes += more.bytes;
+  }
   void take_away(const BatchSize& batch) {
     --batches;
     records -= batch.records;
@@ -54,13 +59,13 @@ struct RowCounts {
 };
 
 struct LedgerTotals {
-  Counts split;         // cut by the reader
-  Counts committed;     // COMMIT was answered with COMMIT
-  Counts already_done;  // committed before, by an earlier run or another loader of the same import
-  Counts skipped;       // refused by the server and dropped because the user asked for it
-  Counts failed;        // refused by the server, or lost before COMMIT was sent: rolled back
-  Counts unknown;       // the connection was lost between COMMIT and its answer
-  Counts dropped;       // cut, but the run ended before they were sent
+  Counts split{};         // cut by the reader
+  Counts committed{};     // COMMIT was answered with COMMIT
+  Counts already_done{};  // committed before, by an earlier run or another loader of the same import
+  Counts skipped{};       // refused by the server and dropped because the user asked for it
+  Counts failed{};        // refused by the server, or lost before COMMIT was sent: rolled back
+  Counts unknown{};       // the connection was lost between COMMIT and its answer
+  Counts dropped{};       // cut, but the run ended before they were sent
   std::uint64_t attempts_again = 0;      // batches sent once more after a failure that passed
   std::uint64_t bytes_sent = 0;          // in a transaction that is still open; for the progress only
   std::uint64_t rows_loaded = 0;         // the sums of RowCounts over committed batches
@@ -71,6 +76,7 @@ struct LedgerTotals {
 
   // Every record that was split has exactly one ending, and what became of every committed record is known.
   [[nodiscard]] bool balanced() const;
+  void add(const LedgerTotals& more);
 };
 
 class Ledger {

@@ -84,7 +84,11 @@ struct LoadOptions {
   Wire wire = Wire::automatic;      // --wire
   bool truncate = false;            // --truncate: TRUNCATE in the first step, after the input was checked
   std::chrono::milliseconds retry_timeout{
-      300'000};                     // --retry-timeout: for failures that pass; 0: never again
+      300'000};             // --retry-timeout: for failures that pass; 0: never again
+  std::string import_id{};  // --import-id: the load is kept in a ledger on the server and can be resumed
+  bool async_commit =
+      false;  // --async-commit: a batch's COMMIT does not wait for the disk, the import's end does
+  bool resume_into_empty = false;   // --resume-into-empty: the target was emptied on purpose
   bool single_transaction = false;  // --single-transaction: one worker, one transaction, one COPY per file
 
   ProgressStyle progress = ProgressStyle::automatic;

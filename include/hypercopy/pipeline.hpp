@@ -1,6 +1,6 @@
 // One reader, N workers, a bounded queue between them: the threads of a load and how they start, stop and
 // end.
-// Shape:   inputs are opened one after the other by the reader's thread, streams by each worker's own thread;
+// Shape:   the feed with its inputs is opened by the reader's thread, streams by each worker's own thread;
 //          run_pipeline() returns when all threads have ended. Nothing in it knows about libpq: tests and
 //          benches bring their own sources and streams.
 // Units:   memory of batches = (1 + queue slots + jobs) x batch_bytes.
@@ -21,11 +21,10 @@
 #include <string>
 #include <vector>
 
-#include "hypercopy/batch_reader.hpp"
+#include "hypercopy/batch_feed.hpp"
 #include "hypercopy/cancellation.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
-#include "hypercopy/input_file.hpp"
 #include "hypercopy/ledger.hpp"
 #include "hypercopy/worker.hpp"
 
@@ -38,21 +37,11 @@ struct PipelineOptions {
   std::uint64_t limit_records = UINT64_MAX;  // over all inputs
   std::size_t inputs = 1;
   WorkerPolicy policy{};
+  const BatchClaims* claims = nullptr;
   Wire wire = Wire::csv;
   Kernel kernel = Kernel::scalar;  // of the field index
 };
 
-// An input whose prologue was read.
-struct OpenedInput {
-  std::unique_ptr<BatchReader> reader;
-  std::shared_ptr<const InputFile> file;
-  std::vector<std::string> notices{};  // for everybody
-  std::vector<std::string> details{};  // for -v
-};
-
-// `index` counts inputs from 0; called on the reader's thread.
-using InputOpener =
-    std::function<Result<OpenedInput>(std::size_t index, const BatchLimits&, BatchPool&, TimeShares&)>;
 // `worker` counts from 1; called on that worker's thread.
 using StreamOpener = std::function<Result<std::unique_ptr<CopyStream>>(unsigned worker)>;
 
@@ -86,7 +75,7 @@ struct PipelineOutcome {
 
 // `cancellation` is the user's. `run_stop` is this run's: it reaches graceful when the run ends early, for whatever
 // reason, and the openers' sources and connects should wait for it, so that an idle pipe holds up nothing.
-[[nodiscard]] PipelineOutcome run_pipeline(const PipelineOptions& options, const InputOpener& open_input,
+[[nodiscard]] PipelineOutcome run_pipeline(const PipelineOptions& options, const FeedOpener& open_feed,
                                            const StreamOpener& open_stream, Console& console,
                                            const Cancellation& cancellation, Cancellation& run_stop,
                                            PipelineWatch& watch);

@@ -95,7 +95,9 @@ struct ScanState {
 
 class RecordSplitter {
  public:
-  explicit RecordSplitter(const SplitOptions& options, Kernel kernel, Position start = {});
+  // `start` is where a record begins; `style` is what the records in front of it settled.
+  explicit RecordSplitter(const SplitOptions& options, Kernel kernel, Position start = {},
+                          NewlineStyle style = NewlineStyle::unknown);
 
   // REQUIRES: bytes[0] is the byte at position byte_offset(); max_records > 0.
   // `final`: no byte follows; then everything is decided: an unfinished last record counts as a record

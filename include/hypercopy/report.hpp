@@ -33,9 +33,12 @@ struct TimeShares {
 enum class JobsLimit : std::uint8_t { none, single_transaction, connections };
 
 struct LoadSummary {
-  std::string table{};     // as a person would write it: schema.table; empty: the run did not get that far
-  bool truncated = false;  // TRUNCATE was committed before the first row
-  std::string run_id;      // also in application_name of every connection
+  std::string table{};       // as a person would write it: schema.table; empty: the run did not get that far
+  bool truncated = false;    // TRUNCATE was committed before the first row
+  std::string import_id{};   // --import-id
+  std::string again{};       // the command that goes on with it, for a shell; empty: the one that was given
+  bool import_done = false;  // the ledger says that all of it is loaded and durable
+  std::string run_id;        // also in application_name of every connection
   std::vector<std::string> sources;
   unsigned jobs = 0;  // workers that had a connection
   JobsLimit jobs_limit = JobsLimit::none;

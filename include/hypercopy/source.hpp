@@ -1,6 +1,6 @@
 // Where the bytes come from: a file, standard input, a FIFO. No CSV knowledge.
-// Shape:   read() fills the front of the span and returns how many bytes it put there, 0 at the end.
-//          Sequential.
+// Shape:   read() fills the front of the span and returns how many bytes it put there, 0 at the end. What has a
+//          size can be read from anywhere: seek() says from where on; anything else is sequential.
 // Units:   bytes.
 // Owns:    its file descriptor (not that of standard input).
 // Threads: one, the reader's.
@@ -28,9 +28,11 @@ class Source {
   virtual ~Source() = default;
 
   [[nodiscard]] virtual Result<std::size_t> read(std::span<char> into) = 0;
+  // The next read() begins at this byte. REQUIRES: size().
+  virtual void seek(std::uint64_t byte) = 0;
   // As the user named it; "standard input" for "-".
   [[nodiscard]] virtual const std::string& name() const = 0;
-  // Bytes in all, where that is known beforehand (regular files).
+  // Bytes in all, where that is known beforehand (regular files, also as standard input, from its offset on).
   [[nodiscard]] virtual std::optional<std::uint64_t> size() const = 0;
 };
 

@@ -39,6 +39,7 @@ struct WorkerPolicy {
   bool skip_failed_batches = false;
   bool windows_1252_fallback = false;
   bool copies_nothing = true;                  // an input without any record is one empty COPY
+  bool async_commit = false;                   // COMMIT does not wait for the disk
   std::chrono::milliseconds retry_timeout{0};  // for failures that pass; 0: none is tried again
 };
 

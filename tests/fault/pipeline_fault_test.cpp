@@ -61,7 +61,8 @@ PipelineOutcome run(const Case& setup, FakeServer& server) {
   const PipelineOptions options{.jobs = setup.jobs, .batch_bytes = setup.batch_bytes, .policy = setup.policy};
   // The watchdog: a pipeline that hangs must fail the test, not stop it from ending.
   auto task = std::async(std::launch::async, [&] {
-    return run_pipeline(options, open_input, open_stream, console, **cancellation, **run_stop, watch);
+    return run_pipeline(options, sequential_feed(open_input, options.inputs), open_stream, console,
+                        **cancellation, **run_stop, watch);
   });
   if (task.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
     ADD_FAILURE() << "the pipeline hangs";
@@ -267,8 +268,8 @@ TEST(PipelineFault, AWorkerWithoutConnectionIsDoneWithout) {
     if (worker == 1) return std::make_unique<FakeStream>(server);
     return fail(Error{.kind = ErrorKind::connection, .message = "too many clients", .sqlstate = "53300"});
   };
-  const auto outcome = run_pipeline({.jobs = 4, .batch_bytes = 128}, open_input, open_stream, console,
-                                    **cancellation, **run_stop, watch);
+  const auto outcome = run_pipeline({.jobs = 4, .batch_bytes = 128}, sequential_feed(open_input, 1),
+                                    open_stream, console, **cancellation, **run_stop, watch);
   EXPECT_FALSE(outcome.error);
   EXPECT_EQ(outcome.workers, 1U);
   EXPECT_EQ(server.committed_records(), kRecords);
@@ -288,6 +289,7 @@ TEST(PipelineFault, AStopBeforeTheStartLoadsNothingAndEnds) {
       std::fill(into.begin(), into.end(), '\n');
       return into.size();
     }
+    void seek(std::uint64_t /*byte*/) override {}
     const std::string& name() const override { return name_; }
     std::optional<std::uint64_t> size() const override { return std::nullopt; }
 
@@ -306,8 +308,8 @@ TEST(PipelineFault, AStopBeforeTheStartLoadsNothingAndEnds) {
   const StreamOpener open_stream = [&](unsigned) -> Result<std::unique_ptr<CopyStream>> {
     return std::make_unique<FakeStream>(server);
   };
-  const auto outcome = run_pipeline({.jobs = 2, .batch_bytes = 128}, open_input, open_stream, console,
-                                    **cancellation, **run_stop, watch);
+  const auto outcome = run_pipeline({.jobs = 2, .batch_bytes = 128}, sequential_feed(open_input, 1),
+                                    open_stream, console, **cancellation, **run_stop, watch);
   EXPECT_TRUE(outcome.totals.balanced());
   EXPECT_EQ(outcome.totals.committed.records, server.committed_records());
 }

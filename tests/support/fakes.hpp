@@ -32,6 +32,7 @@ class FakeSource final : public Source {
     at_ += count;
     return count;
   }
+  void seek(std::uint64_t byte) override { at_ = byte; }
   const std::string& name() const override { return name_; }
   std::optional<std::uint64_t> size() const override { return bytes_.size(); }
 

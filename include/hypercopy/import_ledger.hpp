@@ -1,0 +1,155 @@
+// The ledger of imports on the target server: what was cut, what is loaded, so that a load can go on after anything.
+// Shape:   a *job* is one import id, its target and its settings; it has *inputs*, and each of these *intervals*: batches
+//          that were cut, from a first byte to a last one. An interval is planned (committed) before it is sent and
+//          marked done by the very transaction that loads its rows, which locks it first: so a batch is loaded exactly
+//          once, whoever tries, however often, and whatever dies in between. Planned intervals are never cut again.
+// Plan:    plan() is a compare-and-swap on the byte up to which the input is planned. Several loaders may cut the same
+//          bytes at once; one of them plans, the others see it and go on behind. So there is no planner whose death
+//          could matter, and nothing is locked while an input is read.
+// Units:   bytes and records of the whole input (location.hpp).
+// Owns:    a connection of its own, `hypercopy load RUN control`, on which a session advisory lock says that a loader of
+//          this job lives. It is made anew when it is lost.
+// Threads: one at a time; ImportClaims is read-only and may be used by all.
+// Errors:  usage: this run differs from the import it would go on with, and in what; target: what cannot be proven
+//          (unlogged tables); sql 42501 with the GRANTs that help; connection, when it does not come back in time.
+// Why safe: plans are committed without waiting for the disk. The transaction of a batch commits behind its plan, in the
+//          same log; so after a crash either both are there, or the batch is not.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hypercopy/batch_reader.hpp"
+#include "hypercopy/connection.hpp"
+#include "hypercopy/ledger.hpp"
+#include "hypercopy/retry.hpp"
+#include "hypercopy/worker.hpp"
+
+namespace hypercopy {
+
+// One of the files of an import, by what does not change from host to host.
+struct ImportInput {
+  std::string name;                     // for people
+  std::optional<std::uint64_t> size{};  // nothing: a pipe
+  std::string fingerprint{};            // of size and samples (input_fingerprint.hpp)
+};
+
+// What an import is: a later run with the same id must give the same.
+struct ImportJob {
+  std::string import_id;
+  std::uint32_t target = 0;  // pg_class.oid
+  std::string target_name;
+  std::vector<std::pair<std::string, std::string>>
+      settings;  // name and value of what decides how bytes become rows
+  std::vector<ImportInput> inputs{};
+};
+
+// How far an input is planned.
+struct PlannedInput {
+  bool started = false;  // the rest is known once a run has read its prologue
+  Position first{};      // of the first record
+  Position planned{};    // behind the last planned interval
+  NewlineStyle newline = NewlineStyle::unknown;
+  bool complete = false;  // nothing is left to be planned
+};
+
+struct PlannedInterval {
+  std::size_t input = 0;
+  BatchExtent extent{};
+  std::uint64_t content = 0;  // XXH3 of its bytes
+  bool done = false;
+};
+
+// Of one input, over all intervals that are done.
+struct ImportTotals {
+  Counts mine{};  // by this run
+  RowCounts rows{};
+  std::uint64_t suppressed = 0;
+  Counts others{};  // by earlier runs and other loaders
+  std::uint64_t rejected_by_others = 0;
+};
+
+// The SQL by which a worker's transaction claims its batch.
+class ImportClaims final : public BatchClaims {
+ public:
+  ImportClaims(int job, std::string quoted_run) : job_(job), run_(std::move(quoted_run)) {}
+
+  std::string claim_sql(const Batch& batch) const override;
+  std::string done_sql(const Batch& batch, const RowCounts& rows) const override;
+  std::string is_done_sql(const Batch& batch) const override;
+
+ private:
+  [[nodiscard]] std::string which(const Batch& batch) const;
+
+  int job_;
+  std::string run_;
+};
+
+class ImportLedger {
+ public:
+  // Makes the control connection, as a new one or again.
+  using Connect = std::function<Result<Connection>(StopAt stop)>;
+  struct Options {
+    std::string run_id;
+    std::chrono::milliseconds retry_timeout{0};
+    bool truncates = false;   // refused where anything is done
+    bool into_empty = false;  // go on although the target is empty and intervals are done
+  };
+
+  // Begins the job or finds it again, and refuses what does not fit it.
+  [[nodiscard]] static Result<ImportLedger> open(Connect connect, const ImportJob& job, Options options,
+                                                 StopAt stop);
+
+  [[nodiscard]] bool is_done() const { return done_; }
+  // By an earlier run or another loader.
+  [[nodiscard]] bool was_begun() const { return begun_; }
+  [[nodiscard]] ImportClaims claims() const;
+  // From now on this ends the waiting.
+  void stop_at(StopAt stop) { stop_.emplace(stop); }
+
+  [[nodiscard]] Result<PlannedInput> input(std::size_t number);
+  // The first run settles where the records begin and how they are read; a later one must find the same.
+  [[nodiscard]] Result<PlannedInput> start_input(std::size_t number, const Position& first,
+                                                 const std::string& mapping);
+  // False: somebody has planned these bytes, or others behind them, before.
+  [[nodiscard]] Result<bool> plan(const PlannedInterval& interval, const Position& behind);
+  // False as for plan().
+  [[nodiscard]] Result<bool> complete_input(std::size_t number, const Position& end);
+
+  // In the order of the input; `only_open`: those that are not done.
+  [[nodiscard]] Result<std::vector<PlannedInterval>> intervals(std::size_t input, bool only_open);
+  // Waits for the transaction that holds this interval, and ends it where its loader is dead.
+  [[nodiscard]] Status wait_for(const PlannedInterval& interval);
+  [[nodiscard]] Result<std::vector<ImportTotals>> totals();
+  // Everything is planned, done and durable: says so in one transaction. False: something is not.
+  [[nodiscard]] Result<bool> finish();
+
+ private:
+  ImportLedger(Connect connect, Options options, StopAt stop);
+
+  template <typename Ask>
+  [[nodiscard]] auto ask(Ask question) -> decltype(question());
+  [[nodiscard]] Status reconnect();
+  [[nodiscard]] Status take_presence();
+  [[nodiscard]] Status begin(const ImportJob& job);
+  [[nodiscard]] Status compare(const ImportJob& job);
+  [[nodiscard]] Status check_target(const ImportJob& job);
+  [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
+
+  Connect connect_;
+  Options options_;
+  std::optional<StopAt> stop_;
+  Backoff backoff_;
+  std::optional<Connection> connection_;
+  int job_ = 0;
+  bool begun_ = false;
+  bool done_ = false;
+  bool shared_ = true;  // several loaders may work at once: not from a pipe
+};
+
+}  // namespace hypercopy

@@ -1,0 +1,195 @@
+#include "import_feed.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "input_fingerprint.hpp"
+
+namespace hypercopy {
+
+namespace {
+
+// What decides which field of a record goes where, as text that is compared.
+std::string mapping_text(const InputFile& file) {
+  return fmt::format("{} -- without fields {}", file.copy_sql, fmt::join(file.mapping.dropped, ","));
+}
+
+class ImportFeed final : public BatchFeed {
+ public:
+  ImportFeed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs, FeedContext context)
+      : ledger_(ledger), open_input_(std::move(open_input)), inputs_(inputs), context_(std::move(context)) {}
+
+  Result<std::optional<Batch>> next() override {
+    while (number_ < inputs_) {
+      HYPERCOPY_TRY(open(number_));
+      HYPERCOPY_ASSIGN(std::optional<Batch> batch, next_of_input());
+      if (batch) return batch;
+      close();
+      ++number_;
+    }
+    return next_left_over();
+  }
+
+ private:
+  Status open(std::size_t number) {
+    if (input_.reader && opened_ == number) return {};
+    close();
+    HYPERCOPY_ASSIGN(input_, open_announced(open_input_, number, context_.limits, context_));
+    opened_ = number;
+    const Position first = input_.reader->position();
+    HYPERCOPY_ASSIGN(state_, ledger_.start_input(number, first, mapping_text(*input_.file)));
+    in_step_ = false;
+    if (!input_.reader->source().size()) {
+      HYPERCOPY_ASSIGN(const auto planned, ledger_.intervals(number, false));
+      to_pass_.assign(planned.begin(), planned.end());
+    }
+    return {};
+  }
+
+  void close() {
+    input_ = {};
+    to_pass_.clear();
+  }
+
+  Result<std::optional<Batch>> next_of_input() {
+    HYPERCOPY_ASSIGN(std::optional<Batch> passed, pass_planned());
+    if (passed) return passed;
+    while (!state_.complete) {
+      if (!in_step_) HYPERCOPY_TRY(go_on_behind_plan());
+      HYPERCOPY_ASSIGN(std::optional<Batch> batch, input_.reader->next(input_.file));
+      if (!batch) {
+        HYPERCOPY_ASSIGN(state_.complete, ledger_.complete_input(number_, input_.reader->position()));
+        in_step_ = state_.complete;
+      } else {
+        HYPERCOPY_ASSIGN(in_step_, ledger_.plan(interval_of(*batch), input_.reader->position()));
+        if (in_step_) return batch;
+        batch.reset();
+      }
+      if (in_step_) continue;
+      HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+    }
+    return std::optional<Batch>{};
+  }
+
+  // The part of a pipe that was planned by an earlier run.
+  Result<std::optional<Batch>> pass_planned() {
+    while (!to_pass_.empty()) {
+      const PlannedInterval interval = to_pass_.front();
+      to_pass_.pop_front();
+      HYPERCOPY_ASSIGN(Batch batch, read_again(interval));
+      if (!interval.done) return std::optional<Batch>(std::move(batch));
+    }
+    return std::optional<Batch>{};
+  }
+
+  Result<Batch> read_again(const PlannedInterval& interval) {
+    HYPERCOPY_ASSIGN(Batch batch, input_.reader->take(interval.extent, input_.file));
+    if (content_hash(batch.bytes()) == interval.content) return batch;
+    return fail(
+        Error{.kind = ErrorKind::input,
+              .message = fmt::format("{} is not what it was when this import began", input_.file->name),
+              .hint = "Resume with the same input, or forget the import and load the new one.",
+              .location = Location{.source = input_.file->name, .at = interval.extent.first}});
+  }
+
+  // --limit counts what all runs of the import have planned, over all inputs.
+  Status go_on_behind_plan() {
+    std::uint64_t wanted = context_.limits.total_records;
+    if (wanted != UINT64_MAX) {
+      for (std::size_t number = 0; number <= number_; ++number) {
+        HYPERCOPY_ASSIGN(const PlannedInput input, ledger_.input(number));
+        wanted -= std::min(wanted, input.planned.record - 1);
+      }
+    }
+    HYPERCOPY_TRY(input_.reader->go_on_at(state_.planned, state_.newline, wanted));
+    in_step_ = true;
+    return {};
+  }
+
+  PlannedInterval interval_of(const Batch& batch) const {
+    return {.input = number_,
+            .extent = {.first = batch.first,
+                       .end_byte = batch.first.byte + batch.bytes().size(),
+                       .records = batch.records,
+                       .newline = batch.newline},
+            .content = content_hash(batch.bytes())};
+  }
+
+  // Each round ends with all of this loader's batches settled; what is open then is somebody else's, or was handed back.
+  Result<std::optional<Batch>> next_left_over() {
+    while (left_over_.empty()) {
+      close();
+      if (!context_.pool.wait_until_idle()) return fail(ErrorKind::interrupted, "stopped");
+      HYPERCOPY_TRY(collect_left_over());
+      if (left_over_.empty()) break;
+      if (left_over_.size() == left_before_) HYPERCOPY_TRY(ledger_.wait_for(left_over_.front()));
+      left_before_ = left_over_.size();
+    }
+    if (left_over_.empty()) return finished();
+    const PlannedInterval interval = left_over_.front();
+    left_over_.pop_front();
+    HYPERCOPY_TRY(open(interval.input));
+    if (!input_.reader->source().size()) return cannot_read_again(interval);
+    HYPERCOPY_ASSIGN(Batch batch, read_again(interval));
+    return std::optional<Batch>(std::move(batch));
+  }
+
+  Status collect_left_over() {
+    for (std::size_t number = 0; number < inputs_; ++number) {
+      HYPERCOPY_ASSIGN(const auto open, ledger_.intervals(number, true));
+      left_over_.insert(left_over_.end(), open.begin(), open.end());
+    }
+    return {};
+  }
+
+  Result<std::optional<Batch>> cannot_read_again(const PlannedInterval& interval) const {
+    return fail(
+        Error{.kind = ErrorKind::input,
+              .message = fmt::format("{} records of {} are not loaded, and a pipe cannot be read again",
+                                     interval.extent.records, input_.file->name),
+              .hint = "Run the same command again with the same input: what is loaded is passed over.",
+              .location = Location{.source = input_.file->name, .at = interval.extent.first}});
+  }
+
+  // A crash of the server may take back what was planned without waiting for the disk: then it is cut again.
+  Result<std::optional<Batch>> finished() {
+    HYPERCOPY_ASSIGN(const bool done, ledger_.finish());
+    if (done) return std::optional<Batch>{};
+    if (rounds_++ == kMostRounds) {
+      return fail(ErrorKind::internal, "the ledger of this import does not come to an end",
+                  "Run the same command again.");
+    }
+    number_ = 0;
+    left_before_ = 0;
+    return next();
+  }
+
+  static constexpr int kMostRounds = 100;
+
+  ImportLedger& ledger_;
+  InputOpener open_input_;
+  std::size_t inputs_;
+  FeedContext context_;
+  std::size_t number_ = 0;  // the input that is cut; `inputs_`: all are
+  OpenedInput input_{};
+  std::size_t opened_ = 0;  // its number
+  PlannedInput state_{};
+  bool in_step_ = false;  // the reader stands behind the plan
+  std::deque<PlannedInterval> to_pass_{};
+  std::deque<PlannedInterval> left_over_{};
+  std::size_t left_before_ = 0;  // of the round before
+  int rounds_ = 0;
+};
+
+}  // namespace
+
+FeedOpener import_feed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs) {
+  return [&ledger, open_input = std::move(open_input), inputs](const FeedContext& context) {
+    return std::make_unique<ImportFeed>(ledger, open_input, inputs, context);
+  };
+}
+
+}  // namespace hypercopy

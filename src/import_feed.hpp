@@ -1,0 +1,18 @@
+// The batches that an import still has to load, cut and planned as they are needed.
+// Shape:   for each input: behind the planned part new batches are cut, planned in the ledger, and given out. When nothing
+//          is left to be cut, what was planned and is not done yet is read again and given out, until the ledger says that
+//          all is done: batches of a run that died, and those that another loader holds. A pipe cannot be read twice: the
+//          planned part is read first, compared with what was planned, and given out on the way.
+// Owns:    the reader of the input it is at. Borrows the ledger, which only this feed uses while it lives.
+// Threads: one, the reader's.
+// Errors:  as batch_feed.hpp and import_ledger.hpp; input: the bytes are not those that were planned.
+#pragma once
+
+#include "hypercopy/batch_feed.hpp"
+#include "hypercopy/import_ledger.hpp"
+
+namespace hypercopy {
+
+[[nodiscard]] FeedOpener import_feed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs);
+
+}  // namespace hypercopy

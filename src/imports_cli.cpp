@@ -1,0 +1,50 @@
+#include "imports_cli.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace hypercopy {
+
+namespace {
+
+CLI::App& add_action(CLI::App& app, ImportsWords& words, const std::string& name, const std::string& about) {
+  CLI::App& action = *app.add_subcommand(name, about);
+  action.set_help_flag("-?,--help", "show this help");
+  add_connection_options(action, words.connection);
+  return action;
+}
+
+void add_import_id(CLI::App& action, ImportsWords& words) {
+  action.add_option("ID", words.import_id, "the import, as --import-id named it")->required()->type_name("");
+}
+
+}  // namespace
+
+void describe_imports(CLI::App& app, ImportsWords& words) {
+  app.set_help_flag("-?,--help", "show this help");
+  app.require_subcommand(1);
+  CLI::App& list =
+      add_action(app, words, "list", "all imports in the ledger of a database, the newest first");
+  list.add_flag("--json", words.json, "as JSON");
+  CLI::App& show = add_action(app, words, "show", "one import: its inputs, settings and what is left");
+  show.add_flag("--json", words.json, "as JSON");
+  add_import_id(show, words);
+  add_import_id(add_action(app, words, "forget", "take an import out of the ledger; the rows it loaded stay"),
+                words);
+}
+
+ImportsCommand read_imports(const CLI::App& app, const ImportsWords& words) {
+  using Action = ImportsCommand::Action;
+  const Action action = app.got_subcommand("show")     ? Action::show
+                        : app.got_subcommand("forget") ? Action::forget
+                                                       : Action::list;
+  ConnectionOptions connection = words.connection.options.connection;
+  using Password = ConnectionOptions::Password;
+  if (words.connection.no_password) connection.password = Password::never;
+  if (words.connection.ask_password) connection.password = Password::always;
+  return {.action = action,
+          .import_id = words.import_id,
+          .connection = std::move(connection),
+          .json = words.json};
+}
+
+}  // namespace hypercopy

@@ -1,0 +1,29 @@
+// The command line of `hypercopy imports list|show|forget`.
+// Shape:   describe_imports() binds the options, read_imports() turns them into a command.
+// Errors:  usage, naming the option.
+#pragma once
+
+#include <string>
+
+#include "load_option_groups.hpp"
+
+namespace hypercopy {
+
+struct ImportsCommand {
+  enum class Action : std::uint8_t { list, show, forget } action = Action::list;
+  std::string import_id{};
+  ConnectionOptions connection{};
+  bool json = false;
+};
+
+struct ImportsWords {
+  LoadWords connection;
+  std::string import_id{};
+  bool json = false;
+};
+
+// `words` must outlive the app.
+void describe_imports(CLI::App& app, ImportsWords& words);
+[[nodiscard]] ImportsCommand read_imports(const CLI::App& app, const ImportsWords& words);
+
+}  // namespace hypercopy

@@ -1,0 +1,46 @@
+#include "input_fingerprint.hpp"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace hypercopy {
+
+namespace {
+
+constexpr std::uint64_t kBlockBytes = std::uint64_t{64} << 10;
+constexpr std::uint64_t kBlocks = 64;
+
+struct FreeState {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+}  // namespace
+
+Result<std::string> input_fingerprint(Source& source) {
+  const std::uint64_t size = source.size().value_or(0);
+  const std::unique_ptr<XXH3_state_t, FreeState> state(XXH3_createState());
+  XXH3_64bits_reset(state.get());
+  XXH3_64bits_update(state.get(), &size, sizeof size);
+  std::vector<char> block(kBlockBytes);
+  // Small inputs are read whole; in larger ones the blocks stand apart.
+  const std::uint64_t stride =
+      std::max(kBlockBytes, size > kBlockBytes ? (size - kBlockBytes) / (kBlocks - 1) : 0);
+  for (std::uint64_t begin = 0; begin < size; begin += stride) {
+    const std::uint64_t end = std::min(begin + kBlockBytes, size);
+    source.seek(begin);
+    for (std::uint64_t at = begin; at < end;) {
+      HYPERCOPY_ASSIGN(const std::size_t count, source.read({block.data(), end - at}));
+      XXH3_64bits_update(state.get(), block.data(), count);
+      at += count;
+    }
+  }
+  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+}
+
+std::uint64_t content_hash(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+}  // namespace hypercopy
