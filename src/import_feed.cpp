@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "input_fingerprint.hpp"
 
@@ -23,6 +24,10 @@ class ImportFeed final : public BatchFeed {
       : ledger_(ledger), open_input_(std::move(open_input)), inputs_(inputs), context_(std::move(context)) {}
 
   Result<std::optional<Batch>> next() override {
+    if (!std::exchange(begun_, true) && ledger_.was_begun() && ledger_.can_read_again()) {
+      HYPERCOPY_TRY(collect_left_over());
+    }
+    if (!left_over_.empty()) return take_left_over();
     while (number_ < inputs_) {
       HYPERCOPY_TRY(open(number_));
       HYPERCOPY_ASSIGN(std::optional<Batch> batch, next_of_input());
@@ -128,7 +133,11 @@ class ImportFeed final : public BatchFeed {
       if (left_over_.size() == left_before_) HYPERCOPY_TRY(ledger_.wait_for(left_over_.front()));
       left_before_ = left_over_.size();
     }
-    if (left_over_.empty()) return finished();
+    return left_over_.empty() ? finished() : take_left_over();
+  }
+
+  // REQUIRES: there is one.
+  Result<std::optional<Batch>> take_left_over() {
     const PlannedInterval interval = left_over_.front();
     left_over_.pop_front();
     HYPERCOPY_TRY(open(interval.input));
@@ -173,6 +182,7 @@ class ImportFeed final : public BatchFeed {
   InputOpener open_input_;
   std::size_t inputs_;
   FeedContext context_;
+  bool begun_ = false;
   std::size_t number_ = 0;  // the input that is cut; `inputs_`: all are
   OpenedInput input_{};
   std::size_t opened_ = 0;  // its number

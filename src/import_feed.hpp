@@ -1,8 +1,9 @@
 // The batches that an import still has to load, cut and planned as they are needed.
-// Shape:   for each input: behind the planned part new batches are cut, planned in the ledger, and given out. When nothing
-//          is left to be cut, what was planned and is not done yet is read again and given out, until the ledger says that
-//          all is done: batches of a run that died, and those that another loader holds. A pipe cannot be read twice: the
-//          planned part is read first, compared with what was planned, and given out on the way.
+// Shape:   first what an earlier run has planned and not done, so that a batch that failed is seen to at once. Then, behind
+//          the planned part of each input, new batches are cut, planned in the ledger, and given out. When nothing is left
+//          to be cut, what is not done yet is read again and given out until the ledger says that all is done: batches that
+//          other loaders held, or held when they died. A pipe cannot be read twice: its planned part is read first,
+//          compared with what was planned, and given out on the way.
 // Owns:    the reader of the input it is at. Borrows the ledger, which only this feed uses while it lives.
 // Threads: one, the reader's.
 // Errors:  as batch_feed.hpp and import_ledger.hpp; input: the bytes are not those that were planned.

@@ -108,6 +108,8 @@ class ImportLedger {
   [[nodiscard]] bool is_done() const { return done_; }
   // By an earlier run or another loader.
   [[nodiscard]] bool was_begun() const { return begun_; }
+  // No input is a pipe.
+  [[nodiscard]] bool can_read_again() const { return shared_; }
   [[nodiscard]] ImportClaims claims() const;
   // From now on this ends the waiting.
   void stop_at(StopAt stop) { stop_.emplace(stop); }

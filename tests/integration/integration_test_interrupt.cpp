@@ -1,38 +1,17 @@
 // Ctrl-C and SIGTERM in the middle: what is committed is whole batches, the exit code is the signal's, and
 // the server is left alone.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/checked_load.hpp"
+#include "support/open_pipe.hpp"
 
 namespace hypercopy::test {
 namespace {
-
-// A FIFO that stays open: whoever reads it waits for more.
-class OpenPipe {
- public:
-  explicit OpenPipe(const std::string& path) {
-    if (::mkfifo(path.c_str(), 0600) == 0) fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (fd_ < 0) throw std::runtime_error("mkfifo");
-  }
-  ~OpenPipe() { ::close(fd_); }
-  OpenPipe(const OpenPipe&) = delete;
-  OpenPipe& operator=(const OpenPipe&) = delete;
-
-  void write(std::string_view bytes) const {
-    if (::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-      throw std::runtime_error("write to a FIFO");
-  }
-
- private:
-  int fd_ = -1;
-};
 
 struct Signal {
   const char* name;

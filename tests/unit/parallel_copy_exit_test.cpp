@@ -57,8 +57,8 @@ LoadSummary summary_of(std::uint64_t split, std::uint64_t committed) {
   LoadSummary summary;
   summary.jobs = 2;
   summary.elapsed = 2s;
-  summary.totals.split.add(split, split * 10);
-  summary.totals.committed.add(committed, committed * 10);
+  summary.totals.split.add(BatchSize{split, split * 10});
+  summary.totals.committed.add(BatchSize{committed, committed * 10});
   summary.totals.rows_loaded = committed;
   return summary;
 }
@@ -71,7 +71,7 @@ TEST(ParallelCopyExit, OfALoadIsTheTagAlone) {
 
 TEST(ParallelCopyExit, WithDroppedBatchesIsZeroAndSaysSo) {
   LoadSummary summary = summary_of(10, 7);
-  summary.totals.skipped.add(3, 30);
+  summary.totals.skipped.add(BatchSize{3, 30});
   const CommandExit exit = parallel_copy_exit({}, summary, kNow);
   EXPECT_EQ(exit.code, 0);
   EXPECT_EQ(exit.out, "COPY 7\n");
@@ -82,7 +82,7 @@ TEST(ParallelCopyExit, WithDroppedBatchesIsZeroAndSaysSo) {
 
 TEST(ParallelCopyExit, OfAFailureHasNoTagAndSaysWhatIsCommitted) {
   LoadSummary summary = summary_of(10, 7);
-  summary.totals.failed.add(3, 30);
+  summary.totals.failed.add(BatchSize{3, 30});
   summary.error = refused_record();
   const CommandExit exit = parallel_copy_exit({}, summary, kNow);
   EXPECT_EQ(exit.code, 1);
@@ -93,7 +93,7 @@ TEST(ParallelCopyExit, OfAFailureHasNoTagAndSaysWhatIsCommitted) {
 
 TEST(ParallelCopyExit, OfAnInterruptionIsTheSignals) {
   LoadSummary summary = summary_of(10, 7);
-  summary.totals.dropped.add(3, 30);
+  summary.totals.dropped.add(BatchSize{3, 30});
   summary.interrupted_by = 2;
   EXPECT_EQ(parallel_copy_exit({}, summary, kNow).code, 130);
   EXPECT_EQ(parallel_copy_exit({}, summary, kNow).out, "");

@@ -66,8 +66,8 @@ TEST(SummaryText, SingularForOne) {
   summary.jobs = 1;
   summary.shares = {};
   summary.totals = {};
-  summary.totals.split.add(1, 1);
-  summary.totals.committed.add(1, 1);
+  summary.totals.split.add(BatchSize{1, 1});
+  summary.totals.committed.add(BatchSize{1, 1});
   summary.totals.rows_loaded = 1;
   summary.elapsed = 50ms;
   EXPECT_EQ(summary_text(summary, false),
@@ -138,7 +138,8 @@ TEST(SummaryText, FailureSaysWhatIsCommittedAndWhatARerunWouldDo) {
             "only partly loaded after 4.2 s: 1,000,000 rows (174.0 MB) are committed in public.cpu\n"
             "the rest was rolled back or not sent\n"
             "loading the same input again would double the committed rows:\n"
-            "use --truncate if the table holds nothing else, or delete them first");
+            "use --truncate if the table holds nothing else, or delete them first (with --import-id it would "
+            "go on)");
 }
 
 TEST(SummaryText, FailureWithUnknownBatch) {
@@ -151,7 +152,8 @@ TEST(SummaryText, FailureWithUnknownBatch) {
             "unknown: 1 batch (20,000 records): the connection was lost before COMMIT was answered\n"
             "unknown batches are in the table whole or not at all: count its rows before loading them again\n"
             "loading the same input again would double the committed rows:\n"
-            "use --truncate if the table holds nothing else, or delete them first");
+            "use --truncate if the table holds nothing else, or delete them first (with --import-id it would "
+            "go on)");
 }
 
 TEST(SummaryText, FailureDoesNotRepeatTheError) {

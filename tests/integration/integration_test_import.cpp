@@ -1,0 +1,421 @@
+// --import-id: whatever ended a load, the same command goes on, and every record is in the table once.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/checked_load.hpp"
+#include "support/open_pipe.hpp"
+#include "support/role.hpp"
+
+namespace hypercopy::test {
+namespace {
+
+constexpr int kLock = 20240205;
+constexpr std::uint64_t kRows = 1000;
+
+std::string numbers(std::uint64_t from = 1, std::uint64_t to = kRows) {
+  std::string bytes;
+  for (std::uint64_t number = from; number <= to; ++number) bytes += fmt::format("{}\n", number);
+  return bytes;
+}
+
+class Import : public CheckedLoadTest {
+ protected:
+  void TearDown() override {
+    if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") {
+      for (const std::string table : {"interval", "input"}) {
+        server().execute(fmt::format(
+            "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id LIKE '{}%')",
+            table, schema()));
+      }
+      server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id LIKE '{}%'", schema()));
+    }
+    CheckedLoadTest::TearDown();
+  }
+
+  // Import ids are of the whole database.
+  [[nodiscard]] std::string id(const std::string& name = "a") const { return schema() + "-" + name; }
+
+  void expect_each_row_once(const std::string& table = "t") const {
+    EXPECT_EQ(server().value(fmt::format("SELECT count(*) FROM {}", table)), std::to_string(kRows));
+    EXPECT_EQ(server().value(fmt::format(
+                  "SELECT count(*) FROM generate_series(1, {}) n WHERE 1 <> (SELECT count(*) FROM "
+                  "{} WHERE a = n)",
+                  kRows, table)),
+              "0");
+  }
+
+  // The transaction that inserts 500 waits until the test gives kLock free.
+  void make_table_that_waits() const {
+    server().execute(fmt::format(R"(CREATE TABLE t (a int);
+      CREATE FUNCTION wait_at() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN IF NEW.a = 500 THEN PERFORM pg_advisory_xact_lock({}); END IF; RETURN NEW; END$$;
+      CREATE TRIGGER wait_at BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_at())",
+                                 kLock));
+  }
+  static void hold(const Server& holder) {
+    holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  }
+  static void release(const Server& holder) {
+    holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  }
+
+  [[nodiscard]] std::vector<std::string> arguments(std::vector<std::string> more) const {
+    std::vector<std::string> all{"--import-id", id(), "--batch-rows", "50", "-j", "2"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  [[nodiscard]] std::string input(const std::string& name = "input.csv") const {
+    return folder_.file(name, numbers());
+  }
+  // Of this import, as the ledger has it.
+  [[nodiscard]] std::string ledger(const std::string& what, const std::string& where = "true") const {
+    return server().value(
+        fmt::format("SELECT {} FROM hypercopy.interval JOIN hypercopy.job ON job.id = job WHERE "
+                    "import_id = '{}' AND {}",
+                    what, id(), where));
+  }
+  // A run that ends in the middle: with 500 waiting, it is killed when nothing else moves.
+  void load_half() {
+    const Server holder;
+    hold(holder);
+    const auto process = start("t", arguments({input()}));
+    await_blocked(1);
+    process->signal(SIGKILL);
+    EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
+    release(holder);
+    await(
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % "
+        "worker %' AND "
+        "query LIKE '%" +
+        schema() + "%')");
+    rows_before_ = count("t");
+    EXPECT_GT(rows_before_, 0U);
+    EXPECT_LT(rows_before_, kRows);
+  }
+};
+
+TEST_F(Import, ASecondRunFindsNothingToDo) {
+  server().execute("CREATE TABLE t (a int)");
+  const std::string file = input();
+  const Checked first = run("t", arguments({file}));
+  expect_success(first, kRows);
+  EXPECT_EQ(first.report["import_done"], true);
+  rows_before_ = kRows;
+  const Checked second = run("t", arguments({file}));
+  expect_success(second, 0);
+  EXPECT_TRUE(says(second, "is done: nothing was left to load"));
+  EXPECT_EQ(second.report["totals"]["already_done"]["records"], kRows);
+  expect_each_row_once();
+}
+
+TEST_F(Import, GoesOnAfterKill9WithOtherBatchesAndWorkers) {
+  make_table_that_waits();
+  load_half();
+  const Checked run = this->run("t", {"--import-id", id(), "--batch-rows", "333", "-j", "3", input()});
+  expect_success(run, kRows - rows_before_);
+  EXPECT_EQ(run.report["totals"]["already_done"]["records"], rows_before_);
+  EXPECT_EQ(run.report["totals"]["split"]["records"], kRows);
+  EXPECT_TRUE(says(run, fmt::format("going on with import '{}'", id())));
+  expect_each_row_once();
+}
+
+// The killed loader's backend is in the middle of its batch and does not notice: it holds the interval.
+TEST_F(Import, EndsTheOrphanThatHoldsABatch) {
+  make_table_that_waits();
+  const Server holder;
+  hold(holder);
+  const std::string file = input();
+  const auto killed = start("t", arguments({file}));
+  await_blocked(1);
+  const std::string orphan = server().value(
+      "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + schema() + "%'");
+  killed->signal(SIGKILL);
+  EXPECT_EQ(killed->wait().exit_code, 128 + SIGKILL);
+  EXPECT_EQ(server().value("SELECT count(*) FROM pg_stat_activity WHERE pid = " + orphan), "1");
+  rows_before_ = count("t");
+  const auto process = start("t", arguments({file}));
+  await("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = " + orphan + ")");
+  release(holder);
+  const Checked run = finish(*process, "t");
+  expect_success(run, kRows - rows_before_);
+  expect_each_row_once();
+}
+
+TEST_F(Import, TwoLoadersShareTheWorkAndNeitherEndsBeforeAllIsCommitted) {
+  make_table_that_waits();
+  const Server holder;
+  hold(holder);
+  const auto first = start("t", arguments({input("here.csv")}));
+  await_blocked(1);
+  // The same bytes at another path.
+  Process second({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
+                  "--progress", "none", input("there.csv")});
+  // It has nothing left to load and waits for the interval that the first one holds.
+  await(
+      "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
+      "wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval%'");
+  release(holder);
+  const Outcome there = second.wait();
+  EXPECT_EQ(there.exit_code, 0) << there.err;
+  const Outcome here = first->wait();
+  EXPECT_EQ(here.exit_code, 0) << here.err;
+  EXPECT_EQ(std::stoull(here.out.substr(5)) + std::stoull(there.out.substr(5)), kRows);
+  expect_each_row_once();
+}
+
+TEST_F(Import, ALivingLoaderTakesOverFromAKilledOne) {
+  make_table_that_waits();
+  const Server holder;
+  hold(holder);
+  const auto killed = start("t", arguments({input("here.csv")}));
+  await_blocked(1);
+  Process living({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
+                  "--progress", "none", input("there.csv")});
+  await(
+      "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
+      "wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval%'");
+  const std::string orphan = server().value(
+      "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + schema() + "%'");
+  killed->signal(SIGKILL);
+  EXPECT_EQ(killed->wait().exit_code, 128 + SIGKILL);
+  await("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = " + orphan + ")");
+  release(holder);
+  const Outcome outcome = living.wait();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_each_row_once();
+}
+
+TEST_F(Import, APipeIsReadAgainAndPassedOver) {
+  make_table_that_waits();
+  const Server holder;
+  hold(holder);
+  {
+    const OpenPipe pipe(folder_.path() + "/pipe");
+    pipe.write(numbers());
+    const auto process = start("t", arguments({folder_.path() + "/pipe"}));
+    await_blocked(1);
+    process->signal(SIGKILL);
+    EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
+  }
+  release(holder);
+  await(
+      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load %' AND "
+      "query LIKE '%" +
+      schema() + "%')");
+  rows_before_ = count("t");
+  // Another input is found out before anything of it is loaded.
+  std::string other = numbers();
+  other.replace(0, 1, "7");
+  const Checked refused = run("t", arguments({"-"}), {.stdin_bytes = other});
+  expect_failure(refused, 0, {"is not what it was when this import began"});
+  const Checked run = this->run("t", arguments({"-"}), {.stdin_bytes = numbers()});
+  expect_success(run, kRows - rows_before_);
+  expect_each_row_once();
+}
+
+TEST_F(Import, InterruptedItPrintsTheCommandThatGoesOn) {
+  make_table_that_waits();
+  const Server holder;
+  hold(holder);
+  const std::string file = input();
+  const auto process = start("t", arguments({file}));
+  await_blocked(1);
+  process->signal(SIGINT);
+  EXPECT_TRUE(process->await_said("interrupted"));
+  release(holder);
+  const Checked interrupted = finish(*process, "t");
+  EXPECT_EQ(interrupted.outcome.exit_code, 130);
+  EXPECT_TRUE(says(interrupted, fmt::format("-t t --import-id {}", id())));
+  rows_before_ = count("t");
+  const Checked run = this->run("t", arguments({file}));
+  expect_success(run, kRows - rows_before_);
+  expect_each_row_once();
+}
+
+TEST_F(Import, ErrorsOfAResumedRunNameTheSameRecord) {
+  server().execute("CREATE TABLE t (a int CHECK (a <> 777))");
+  const std::string file = input();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const Checked run = this->run("t", {"--import-id", id(), "--batch-rows", "50", "-j", "1", file});
+    expect_failure(run, attempt == 0 ? 750 : 0, {"record 777, line 777"});
+    rows_before_ = 750;
+  }
+  server().execute("ALTER TABLE t DROP CONSTRAINT t_a_check");
+  expect_success(run("t", arguments({file})), kRows - 750);
+  expect_each_row_once();
+}
+
+TEST_F(Import, SeveralInputsWithHeadersAndALimit) {
+  server().execute("CREATE TABLE t (a int CHECK (a <> 333))");
+  const std::string one = folder_.file("one.csv", "a\n" + numbers(1, 400));
+  const std::string two = folder_.file("two.csv", "a\n" + numbers(401, 800));
+  const std::string three = folder_.file("three.csv", "a\n" + numbers(801, 1200));
+  const auto all = arguments({"--header", "--limit", "1000", one, two, three});
+  const Checked stopped = run("t", all);
+  EXPECT_EQ(stopped.outcome.exit_code, 1);
+  rows_before_ = count("t");
+  server().execute("ALTER TABLE t DROP CONSTRAINT t_a_check");
+  const Checked run = this->run("t", all);
+  expect_success(run, kRows - rows_before_);
+  EXPECT_EQ(run.report["inputs"][0]["totals"]["split"]["records"], 400);
+  EXPECT_EQ(run.report["inputs"][2]["totals"]["split"]["records"], 200);
+  expect_each_row_once();
+}
+
+TEST_F(Import, EmptyInputsAreDoneAtOnce) {
+  server().execute("CREATE TABLE t (a int)");
+  expect_success(run("t", arguments({folder_.file("empty.csv", ""), folder_.file("also.csv", "")})), 0);
+  EXPECT_EQ(server().value(fmt::format("SELECT state FROM hypercopy.job WHERE import_id = '{}'", id())),
+            "done");
+}
+
+TEST_F(Import, AsynchronousCommitsEndInADurableOne) {
+  server().execute("CREATE TABLE t (a int)");
+  expect_success(run("t", arguments({"--async-commit", input()})), kRows);
+  EXPECT_EQ(ledger("count(*) FILTER (WHERE done_by IS NULL)"), "0");
+  expect_each_row_once();
+}
+
+TEST_F(Import, ASuppressingTriggerIsAccountedFor) {
+  server().execute(R"(CREATE TABLE t (a int);
+    CREATE FUNCTION odd_only() RETURNS trigger LANGUAGE plpgsql AS
+      $$BEGIN IF NEW.a % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END$$;
+    CREATE TRIGGER odd_only BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION odd_only())");
+  const Checked run = this->run("t", arguments({input()}));
+  expect_success(run, kRows / 2);
+  EXPECT_EQ(run.report["totals"]["rows_suppressed"], kRows / 2);
+}
+
+// What must be the same, and what is said when it is not.
+struct Difference {
+  const char* name;
+  std::vector<std::string> arguments;
+  const char* says;
+};
+
+class ImportRefusal : public Import, public ::testing::WithParamInterface<Difference> {};
+
+TEST_P(ImportRefusal, NamesTheDifference) {
+  make_table_that_waits();
+  load_half();
+  const std::map<std::string, std::string> files{
+      {"input.csv", folder_.file("input.csv", numbers())},
+      {"same_size.csv", folder_.file("same_size.csv", "2" + numbers().substr(1))},
+      {"longer.csv", folder_.file("longer.csv", numbers() + "1\n")}};
+  server().execute("CREATE TABLE other (a int)");
+  std::vector<std::string> all{"load", "-w", "-d", dsn(), "--import-id", id(), "--batch-rows", "50"};
+  for (const auto& argument : GetParam().arguments) {
+    const auto file = files.find(argument);
+    all.push_back(file == files.end() ? argument : file->second);
+  }
+  const Outcome outcome = run_program(all);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_NE(outcome.err.find(GetParam().says), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(count("t"), rows_before_);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ImportRefusal,
+    ::testing::Values(
+        Difference{"content", {"-t", "t", "same_size.csv"}, "same_size.csv has changed since it was begun"},
+        Difference{"size", {"-t", "t", "longer.csv"}, "bytes) and is now "},
+        Difference{"inputs", {"-t", "t", "input.csv", "longer.csv"}, "it has 1 inputs, and 2 are given"},
+        Difference{"table", {"-t", "other", "input.csv"}, ".other"},
+        Difference{
+            "delimiter", {"-t", "t", "--delimiter", ";", "input.csv"}, "delimiter was ',' and is now ';'"},
+        Difference{
+            "header", {"-t", "t", "--skip-header", "input.csv"}, "header was 'none' and is now 'skipped'"},
+        Difference{"limit", {"-t", "t", "--limit", "5", "input.csv"}, "limit was '0' and is now '5'"},
+        Difference{
+            "truncate", {"-t", "t", "--truncate", "input.csv"}, "--truncate would empty the table under"}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+TEST_F(Import, ARecreatedOrEmptiedTableIsNoticed) {
+  make_table_that_waits();
+  load_half();
+  server().execute("TRUNCATE t");
+  rows_before_ = 0;
+  const std::string file = input();
+  const Checked emptied = run("t", arguments({file}));
+  EXPECT_EQ(emptied.outcome.exit_code, 2);
+  EXPECT_TRUE(says(emptied, "is empty, though rows of this import were committed to it"));
+  const Checked forced = run("t", arguments({"--resume-into-empty", file}));
+  EXPECT_EQ(forced.outcome.exit_code, 0) << forced.outcome.err;
+  EXPECT_LT(count("t"), kRows);
+  server().execute("DROP TABLE t; CREATE TABLE t (a int)");
+  rows_before_ = 0;
+  const Checked recreated = run("t", arguments({file}));
+  EXPECT_EQ(recreated.outcome.exit_code, 2);
+  EXPECT_TRUE(says(recreated, "was dropped and created again since"));
+}
+
+TEST_F(Import, TargetsThatCannotBeProvenAreRefused) {
+  server().execute(
+      R"(CREATE UNLOGGED TABLE u (a int); CREATE TABLE t (a int); CREATE VIEW v AS SELECT * FROM t;
+    CREATE TABLE p (a int) PARTITION BY RANGE (a);
+    CREATE UNLOGGED TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (2000);
+    CREATE FUNCTION into_t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO t VALUES (NEW.a); RETURN NEW; END$$;
+    CREATE TRIGGER into_t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION into_t())");
+  for (const std::string table : {"u", "v", "p"}) {
+    SCOPED_TRACE(table);
+    const Checked run = this->run(table, arguments({input()}));
+    EXPECT_EQ(run.outcome.exit_code, 2);
+    EXPECT_TRUE(says(run, "--import-id is not possible for"));
+  }
+}
+
+TEST_F(Import, ARoleWithoutRightsIsToldWhatToGrant) {
+  server().execute("CREATE TABLE t (a int)");
+  expect_success(run("t", arguments({input()})), kRows);  // there is a ledger now, and it is somebody else's
+  rows_before_ = kRows;
+  const TestRole role(server(), schema(), {});
+  other_dsn_ = dsn() + " user=" + role.name();
+  const Checked run = this->run("t", {"--import-id", id("b"), input()});
+  EXPECT_EQ(run.outcome.exit_code, 1);
+  EXPECT_TRUE(says(run, "GRANT USAGE ON SCHEMA hypercopy"));
+}
+
+TEST_F(Import, TheImportsCommandListsShowsAndForgets) {
+  make_table_that_waits();
+  load_half();
+  const auto imports = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "imports");
+    words.insert(words.end(), {"-w", "-d", dsn()});
+    return run_program(words);
+  };
+  const Outcome list = imports({"list", "--json"});
+  ASSERT_EQ(list.exit_code, 0) << list.err;
+  nlohmann::json mine;
+  for (const auto& import : nlohmann::json::parse(list.out)) {
+    if (import["import_id"] == id()) mine = import;
+  }
+  EXPECT_EQ(mine["state"], "stopped");
+  EXPECT_EQ(mine["rows_loaded"], rows_before_);
+  EXPECT_NE(imports({"list"}).out.find(id() + "  stopped"), std::string::npos);
+  EXPECT_NE(imports({"show", id()}).out.find("delimiter = ,"), std::string::npos);
+
+  const std::string file = input();
+  const Server holder;
+  hold(holder);
+  const auto process = start("t", arguments({file}));
+  await_blocked(1);
+  const Outcome refused = imports({"forget", id()});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("is being loaded by 1 process"), std::string::npos) << refused.err;
+  release(holder);
+  const Checked run = finish(*process, "t");
+  EXPECT_EQ(run.outcome.exit_code, 0);
+  EXPECT_EQ(imports({"forget", id()}).exit_code, 0);
+  const Outcome gone = imports({"show", id()});
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_NE(gone.err.find("there is no import"), std::string::npos);
+  expect_each_row_once();
+}
+
+}  // namespace
+}  // namespace hypercopy::test
