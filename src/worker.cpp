@@ -237,6 +237,7 @@ struct Worker::SingleTransaction {
   std::shared_ptr<const InputFile> file{};  // the input whose COPY is open
   CopyTrail trail{};                        // of that COPY
   std::vector<Part> parts{};
+  std::size_t open = 0;  // the part whose COPY is open
 
   [[nodiscard]] std::uint64_t records() const {
     std::uint64_t sum = 0;
@@ -246,16 +247,18 @@ struct Worker::SingleTransaction {
 };
 
 Status Worker::send_on(SingleTransaction& load, Batch batch) {
-  if (batch.file != load.file) {
+  const bool next_input = batch.file != load.file;
+  if (next_input) load.parts.push_back({.size = {.input = batch.file->index}});
+  BatchSize& size = load.parts.back().size;
+  size.records += batch.records;
+  size.bytes += batch.bytes().size();
+  if (next_input) {
     HYPERCOPY_TRY(finish_copy(load));
     HYPERCOPY_TRY(stream_->begin({}, batch.file->copy_sql));
     load.file = batch.file;
     load.trail = CopyTrail();
-    load.parts.push_back({.size = {.input = batch.file->index}});
+    load.open = load.parts.size() - 1;
   }
-  BatchSize& size = load.parts.back().size;
-  size.records += batch.records;
-  size.bytes += batch.bytes().size();
   HYPERCOPY_ASSIGN(const std::string_view prepared, copier_.prepare(batch));
   const Stopwatch watch(shares_.worker_sending);
   load.trail.add(std::move(batch), prepared);
@@ -264,9 +267,10 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
 
 Status Worker::finish_copy(SingleTransaction& load) {
   if (!load.file) return {};
-  HYPERCOPY_ASSIGN(load.parts.back().rows, stream_->finish());
+  SingleTransaction::Part& part = load.parts[load.open];
+  HYPERCOPY_ASSIGN(part.rows, stream_->finish());
   load.file.reset();
-  return check_count(load.parts.back().size.records, load.parts.back().rows);
+  return check_count(part.size.records, part.rows);
 }
 
 // The server's line leads to the record, which may have been sent long ago; without a line it is one of the
