@@ -89,6 +89,7 @@ Result<ImportLedger> ImportLedger::open(Connect connect, const ImportJob& job, O
   const auto opened = [&]() -> Status {
     HYPERCOPY_TRY(ledger.check_target(job));
     HYPERCOPY_TRY(ensure_import_schema(*ledger.connection_));
+    HYPERCOPY_TRY(ledger.refuse_other_tools_import(job));
     HYPERCOPY_TRY(ledger.begin(job));
     HYPERCOPY_TRY(ledger.compare(job));
     return ledger.take_presence();
@@ -168,6 +169,31 @@ Status ImportLedger::check_target(const ImportJob& job) {
         "ALTER TABLE ... SET LOGGED first, or load without --import-id.");
   }
   return {};
+}
+
+// timescaledb-parallel-copy records rows and bytes of its batches, but not of which file or table, and cuts by bytes even
+// inside a quoted record: what it has done cannot be told apart from what is left.
+Status ImportLedger::refuse_other_tools_import(const ImportJob& job) {
+  HYPERCOPY_ASSIGN(
+      const QueryResult table,
+      connection_->execute(
+          "SELECT pg_catalog.to_regclass('timescaledb_parallel_copy.transactions') IS NOT NULL"));
+  if (!table.boolean(0, 0)) return {};
+  const std::array<std::string, 1> which{job.import_id};
+  HYPERCOPY_ASSIGN(
+      const QueryResult batches,
+      connection_->execute("SELECT count(*), coalesce(sum(row_count), 0) FROM "
+                           "timescaledb_parallel_copy.transactions WHERE import_id = $1 AND state = "
+                           "'completed'",
+                           which));
+  if (batches.text(0, 0) == "0") return {};
+  return fail(
+      ErrorKind::usage,
+      fmt::format("{} was begun by timescaledb-parallel-copy: {} rows in {} batches are recorded in "
+                  "timescaledb_parallel_copy.transactions, but not of which file, nor whether they end where "
+                  "records end",
+                  quoted_name(job.import_id), batches.text(0, 1), batches.text(0, 0)),
+      "Finish it with that tool, or empty the table and load it under another import id.");
 }
 
 Status ImportLedger::begin(const ImportJob& job) {

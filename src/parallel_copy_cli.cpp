@@ -94,8 +94,7 @@ Refusal not_built_yet(const ParallelCopyFlags& flags) {
     bool asked;
     std::string_view flag;
   };
-  const std::array<Feature, 3> features{{
-      {!flags.import_id.empty(), "-import-id"},
+  const std::array<Feature, 2> features{{
       {flags.on_conflict_do_nothing, "-on-conflict-do-nothing"},
       {flags.enable_client_side_sorting, "-enable-client-side-sorting"},
   }};
@@ -178,6 +177,7 @@ void set_plain_options(const ParallelCopyFlags& flags, LoadOptions& options) {
       std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(flags.reporting_period_ns));
   options.verbose = flags.verbose;
   options.skip_failed_batches = flags.skip_batch_errors;
+  options.import_id = flags.import_id;
 }
 
 std::vector<std::string> notices_for(const ParallelCopyFlags& flags) {

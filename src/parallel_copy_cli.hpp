@@ -39,7 +39,11 @@
 // -no-retry, -retry-timeout
 //                       same, but what passes is told by SQLSTATE (there by words in the error's text), and a batch
 //                       whose COMMIT was not answered is sent again only if the server says that it is not there
-// -import-id, -on-conflict-do-nothing, -enable-client-side-sorting
+// -import-id            better: hypercopy's own ledger (import_ledger.hpp), so batch sizes may change and rows between
+//                       batches are never cut; refused, not guessed: an id that timescaledb-parallel-copy's own table
+//                       knows, another table or file under the same id, -truncate over a half-done import,
+//                       -skip-batch-errors
+// -on-conflict-do-nothing, -enable-client-side-sorting
 //                       refused: not built yet
 // -verbose, -log-batches
 //                       same, in own words; -log-batches speaks only with -verbose, as there

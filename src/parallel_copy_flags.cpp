@@ -26,7 +26,7 @@ const std::array<GoFlag, 33> kParallelCopyFlags{{
     {"escape", Kind::text, "the quote", "ESCAPE character of COPY", "character"},
     {"file", Kind::text, "", "File to read instead of standard input"},
     {"header-line-count", Kind::integer, "1", "(deprecated) Use -skip-lines"},
-    {"import-id", Kind::text, "", "Not supported yet"},
+    {"import-id", Kind::text, "", "Keep a ledger on the server: the same command goes on after a failure"},
     {"limit", Kind::integer, "", "Rows to load at most; 0 means all"},
     {"log-batches", Kind::boolean, "", "Print a line for each batch, with -verbose"},
     {"no-retry", Kind::boolean, "",

@@ -138,6 +138,7 @@ class ImportLedger {
   [[nodiscard]] auto ask(Ask question) -> decltype(question());
   [[nodiscard]] Status reconnect();
   [[nodiscard]] Status take_presence();
+  [[nodiscard]] Status refuse_other_tools_import(const ImportJob& job);
   [[nodiscard]] Status begin(const ImportJob& job);
   [[nodiscard]] Status compare(const ImportJob& job);
   [[nodiscard]] Status check_target(const ImportJob& job);

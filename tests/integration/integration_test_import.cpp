@@ -380,6 +380,49 @@ TEST_F(Import, ARoleWithoutRightsIsToldWhatToGrant) {
   EXPECT_TRUE(says(run, "GRANT USAGE ON SCHEMA hypercopy"));
 }
 
+TEST_F(Import, TheDropInGoesOnToo) {
+  make_table_that_waits();
+  const std::string file = input();
+  const std::vector<std::string> words{"-table", "t", "-file", file, "-import-id", id(), "-batch-size", "50"};
+  const Server holder;
+  hold(holder);
+  {
+    std::vector<std::string> all{"-connection", dsn(), "-schema", schema()};
+    all.insert(all.end(), words.begin(), words.end());
+    const Process process(all, {.program = drop_in_path()});
+    await_blocked(1);
+    process.signal(SIGKILL);
+  }
+  release(holder);
+  await(
+      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker "
+      "%' AND "
+      "query LIKE '%" +
+      schema() + "%')");
+  const std::uint64_t before = count("t");
+  EXPECT_LT(before, kRows);
+  EXPECT_EQ(drop_in(words).out, fmt::format("COPY {}\n", kRows - before));
+  EXPECT_EQ(drop_in(words).out, "COPY 0\n");
+  expect_each_row_once();
+}
+
+TEST_F(Import, AnIdThatAnotherToolHasBegunIsRefused) {
+  server().execute(R"(CREATE TABLE t (a int); CREATE SCHEMA IF NOT EXISTS timescaledb_parallel_copy;
+    CREATE TABLE IF NOT EXISTS timescaledb_parallel_copy.transactions (import_id text, start_row bigint, row_count bigint,
+      byte_offset bigint, byte_len bigint, created_at timestamp, state text, failure_reason text,
+      PRIMARY KEY (import_id, start_row)))");
+  server().execute(
+      fmt::format("INSERT INTO timescaledb_parallel_copy.transactions VALUES ('{0}', 0, 5000, 0, 99, now(), "
+                  "'completed', NULL), ('{1}', 0, 5000, 0, 99, now(), 'failed', NULL)",
+                  id(), id("failed")));
+  const Checked run = this->run("t", arguments({input()}));
+  EXPECT_EQ(run.outcome.exit_code, 2);
+  EXPECT_TRUE(says(run, "5000 rows in 1 batches are recorded in timescaledb_parallel_copy.transactions"));
+  expect_success(this->run("t", {"--import-id", id("failed"), input()}), kRows);
+  server().execute(
+      fmt::format("DELETE FROM timescaledb_parallel_copy.transactions WHERE import_id LIKE '{}%'", schema()));
+}
+
 TEST_F(Import, TheImportsCommandListsShowsAndForgets) {
   make_table_that_waits();
   load_half();

@@ -257,6 +257,9 @@ INSTANTIATE_TEST_SUITE_P(Flags, AcceptedTest,
                                  AcceptedCase{"buffer_byte_size",
                                               {"-buffer-byte-size", "16"},
                                               [](const Command& c) { return c.notices.empty(); }},
+                                 AcceptedCase{"import_id",
+                                              {"-import-id", "x"},
+                                              [](const Command& c) { return c.options.import_id == "x"; }},
                                  AcceptedCase{"import_id_empty",
                                               {"-import-id", ""},
                                               [](const Command& c) { return c.options.jobs == 1; }},
@@ -285,10 +288,11 @@ INSTANTIATE_TEST_SUITE_P(Flags, AcceptedTest,
                                      "retry_timeout",
                                      {"-retry-timeout", "1m30s"},
                                      [](const Command& c) { return c.options.retry_timeout == 90s; }},
-                                 AcceptedCase{
-                                     "no_retry_with_timeout",
-                                     {"-no-retry", "-retry-timeout", "1m"},
-                                     [](const Command& c) { return c.options.retry_timeout == 0ms; }},
+                                 AcceptedCase{"no_retry_with_timeout",
+                                              {"-no-retry", "-retry-timeout", "1m"},
+                                              [](const Command& c) {
+                                                return c.options.retry_timeout == 0ms;
+                                              }},
                                  AcceptedCase{
                                      "retry_timeout_zero",
                                      {"-retry-timeout", "0"},
@@ -425,14 +429,16 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     OwnWords, FatalTest,
     testing::Values(
-        FatalCase{"import_id", {"-import-id", "x"}, not_yet("-import-id")},
+        FatalCase{"import_id_skipping_batches",
+                  {"-import-id", "x", "-skip-batch-errors"},
+                  "Error: an import cannot be complete without the batches that failed"},
         FatalCase{"on_conflict_do_nothing", {"-on-conflict-do-nothing"}, not_yet("-on-conflict-do-nothing")},
         FatalCase{
             "client_side_sorting", {"-enable-client-side-sorting"}, not_yet("-enable-client-side-sorting")},
         FatalCase{"client_side_sorting_without_compress",
                   {"-enable-client-side-sorting", "-disable-direct-compress"},
                   not_yet("-enable-client-side-sorting")},
-        FatalCase{"options_before_what_is_not_built", {"-import-id", "x", "-workers", "0"}, kWorkers},
+        FatalCase{"options_before_what_is_not_built", {"-on-conflict-do-nothing", "-workers", "0"}, kWorkers},
         FatalCase{"schema_empty", {"-schema", ""}, option("schema and table must have a name")},
         FatalCase{"table_empty", {"-table="}, option("schema and table must have a name")},
         FatalCase{"workers_without_end", {"-workers", "5_000_000_000"}, option("workers must fit 31 bits")},
@@ -559,7 +565,7 @@ TEST(ParallelCopySecrets, AreInNoMessage) {
       {"-workers", "-connection=postgres://u:secret@h/d"},
       {"-workers", "postgres://u:secret@h/d"},
       {"-copy-options", "-connection=postgres://u:secret@h/d"},
-      {"-connection", "host=h password=secret", "-import-id=x"},
+      {"-connection", "host=h password=secret", "-on-conflict-do-nothing"},
   }};
   for (const Arguments& arguments : calls) {
     const CommandExit exit = exit_of(arguments);
