@@ -4,11 +4,14 @@
 presets=(release debug clang asan tsan)
 known_preset() { [[ -n $1 && " ${presets[*]} " == *" $1 "* ]]; }
 
+# What of the tree is built: everything, unless a command needs less.
+build_parts=(-DHYPERCOPY_BUILD_SERVER_TESTS=ON -DHYPERCOPY_BUILD_BENCH=ON)
+
 configure() {
   need_packages build
   case $1 in clang | asan | tsan) need_packages clang ;; esac
   # cmake wants to be called where the presets are.
-  (cd "$root" && cmake --preset "$1" --log-level=WARNING)
+  (cd "$root" && cmake --preset "$1" "${build_parts[@]}" --log-level=WARNING)
 }
 
 # build PRESET [CMAKE_BUILD_ARGUMENT...]
