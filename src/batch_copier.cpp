@@ -7,19 +7,40 @@
 
 namespace hypercopy {
 
+Status check_row_count(std::uint64_t records, std::uint64_t rows, bool may_suppress_rows) {
+  if (rows == records || (rows < records && may_suppress_rows)) return {};
+  return fail(
+      Error{.kind = ErrorKind::accounting,
+            .message = fmt::format("{} records were sent and the server counted {} rows", records, rows),
+            .hint = "The batch was rolled back. This is a defect: please report it with the input."});
+}
+
 Result<std::string_view> BatchCopier::prepare(const Batch& batch) {
-  const InputFile& file = *batch.file;
-  if (file.mapping.dropped.empty()) return batch.bytes();
-  const Stopwatch watch(shares_.worker_encoding);
-  clear_for_reuse(prepared_);
   std::size_t bad_record = 0;
-  auto dropped = drop_fields(batch.bytes(), file.dialect, file.mapping, batch.newline, prepared_, bad_record);
-  if (dropped) return std::string_view(prepared_);
-  Error error = std::move(dropped).error();
+  auto prepared = prepare_run(batch, batch.bytes(), bad_record);
+  if (prepared) return prepared;
+  Error error = std::move(prepared).error();
   if (const auto record = record_at_index(batch, bad_record)) {
-    error.location = Location{.source = file.name, .at = record->at};
+    error.location = Location{.source = batch.file->name, .at = record->at};
   }
   return fail(std::move(error));
+}
+
+Result<std::string_view> BatchCopier::prepare_run(const Batch& batch, std::string_view records,
+                                                  std::size_t& bad_record) {
+  const InputFile& file = *batch.file;
+  if (file.mapping.dropped.empty()) return records;
+  const Stopwatch watch(shares_.worker_encoding);
+  clear_for_reuse(prepared_);
+  HYPERCOPY_TRY(drop_fields(records, file.dialect, file.mapping, batch.newline, prepared_, bad_record));
+  return std::string_view(prepared_);
+}
+
+bool BatchCopier::encodes(const InputFile& file) const { return file.encoding && wire_.tries(); }
+
+EncodedFront BatchCopier::encode_front(const Batch& batch, std::string_view records) {
+  const Stopwatch watch(shares_.worker_encoding);
+  return encoder_.encode_front(records, batch.newline, *batch.file->encoding);
 }
 
 std::string_view BatchCopier::prepared(const Batch& batch) const {
@@ -76,12 +97,25 @@ Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead
 
 Result<Copied> BatchCopier::send(std::string_view bytes, const TransactionHead& head,
                                  const std::string& copy_sql) {
+  HYPERCOPY_ASSIGN(Copied copied, send_run(bytes, head, copy_sql));
+  if (copied.refused) return fail(std::move(*copied.refused));
+  return copied;
+}
+
+Result<Copied> BatchCopier::send_run(std::string_view bytes, const TransactionHead& head,
+                                     const std::string& copy_sql) {
   const Stopwatch watch(shares_.worker_sending);
   HYPERCOPY_ASSIGN(const bool claimed, stream_.begin(head, copy_sql));
   if (!claimed) return Copied{.claimed = false};
-  HYPERCOPY_TRY(stream_.put(bytes));
-  HYPERCOPY_ASSIGN(const std::uint64_t rows, stream_.finish());
-  return Copied{.rows = rows};
+  Result<std::uint64_t> rows = 0;
+  if (auto sent = stream_.put(bytes); !sent) {
+    rows = fail(std::move(sent).error());
+  } else {
+    rows = stream_.finish();
+  }
+  if (rows) return Copied{.rows = *rows};
+  if (!is_data_error(rows.error())) return fail(std::move(rows).error());
+  return Copied{.refused = std::move(rows).error()};
 }
 
 }  // namespace hypercopy

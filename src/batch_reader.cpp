@@ -219,6 +219,7 @@ Result<Prologue> BatchReader::read_prologue(const PrologueOptions& options) {
   if (options.has_header) {
     HYPERCOPY_ASSIGN(prologue.header, take_header());
   }
+  prologue.bytes.assign(buffer_.bytes().data(), begin_);
   batch_start_ = splitter_.record_start();
   return prologue;
 }

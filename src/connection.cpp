@@ -52,7 +52,8 @@ Error server_error(const PGresult* result) {
               .detail = field(result, PG_DIAG_MESSAGE_DETAIL),
               .hint = field(result, PG_DIAG_MESSAGE_HINT),
               .context = field(result, PG_DIAG_CONTEXT),
-              .column = field(result, PG_DIAG_COLUMN_NAME)};
+              .column = field(result, PG_DIAG_COLUMN_NAME),
+              .constraint = field(result, PG_DIAG_CONSTRAINT_NAME)};
   // A result that libpq made itself has no fields: the connection is gone.
   if (error.message.empty()) error.message = trimmed(PQresultErrorMessage(result));
   if (is_connection_error(error.sqlstate, field(result, PG_DIAG_SEVERITY_NONLOCALIZED))) {

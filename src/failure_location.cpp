@@ -118,7 +118,19 @@ std::uint64_t server_lines(const SentBatch& sent) {
          counted_quoted_newlines(first->bytes, batch, /*first=*/false);
 }
 
-std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line) {
+// A trigger may raise any code of its own, so those that are the run's are listed: no rights, no table, read-only,
+// resources, shutdown, defects.
+bool is_data_error(const Error& error) {
+  if (error.kind == ErrorKind::input) return true;
+  if (error.kind != ErrorKind::sql || error.sqlstate.size() != 5) return false;
+  constexpr std::array<std::string_view, 10> kClasses{"08", "0A", "25", "28", "40",
+                                                      "53", "55", "57", "58", "XX"};
+  constexpr std::array<std::string_view, 3> kCodes{"42501", "42P01", "42703"};
+  return std::find(kClasses.begin(), kClasses.end(), error.sqlstate.substr(0, 2)) == kClasses.end() &&
+         std::find(kCodes.begin(), kCodes.end(), error.sqlstate) == kCodes.end();
+}
+
+std::optional<std::uint64_t> index_at_server_line(const SentBatch& sent, std::uint64_t line) {
   std::uint64_t counter = 0;
   std::uint64_t index = 0;
   bool first = sent.begins_a_copy;
@@ -129,8 +141,12 @@ std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::u
     ++index;
     return false;
   });
-  const bool as_it_is = sent.bytes.data() == sent.batch.bytes().data();
-  return !record || as_it_is ? record : record_at_index(sent.batch, index);
+  return record ? std::optional(index) : std::nullopt;
+}
+
+std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line) {
+  const auto index = index_at_server_line(sent, line);
+  return index ? record_at_index(sent.batch, *index) : std::nullopt;
 }
 
 std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index) {

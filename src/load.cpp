@@ -14,6 +14,7 @@
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/import_ledger.hpp"
 #include "hypercopy/pipeline.hpp"
+#include "hypercopy/reject_files.hpp"
 #include "hypercopy/sql_identifier.hpp"
 #include "import_feed.hpp"
 #include "import_job.hpp"
@@ -105,7 +106,8 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                  .async_commit = options.async_commit,
                  .retry_timeout = options.retry_timeout},
       .wire = plan.wire,
-      .kernel = plan.kernel};
+      .kernel = plan.kernel,
+      .max_rejects = options.max_rejects};
 }
 
 // Draws the progress for as long as the pipeline asks it to.
@@ -224,11 +226,14 @@ class PlannedRun {
     const std::size_t inputs = plan_.files.size();
     PipelineOptions pipeline = pipeline_options(plan_);
     if (claims_) pipeline.claims = &*claims_;
+    RejectFiles rejects(plan_.reject_files);
+    if (!plan_.reject_files.empty()) pipeline.rejects = &rejects;
     summarise(run_pipeline(
                   pipeline,
                   import_ ? import_feed(*import_, open_input, inputs) : sequential_feed(open_input, inputs),
                   open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
               summary_);
+    summary_.reject_files = rejects.written();
   }
 
   Status open_import() {

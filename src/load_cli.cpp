@@ -26,7 +26,8 @@ constexpr const char* kLoadExamples = R"(Examples:
   Many files, columns by name, into an empty table:
     hypercopy load -d postgresql://user@host/mydb -t metrics.cpu --truncate --header 'dump/*.csv'
 
-Exit codes: 0 loaded, 1 failed, 2 wrong command line, 4 counts do not add up, 130/143 interrupted.
+Exit codes: 0 loaded, 1 failed, 2 wrong command line, 3 loaded all but rejected records,
+4 counts do not add up, 130/143 interrupted.
 A COPY tag (COPY <rows>) is the last line of standard output.)";
 
 const std::map<std::string, ProgressStyle> kProgressStyles{{"auto", ProgressStyle::automatic},
@@ -159,6 +160,23 @@ void add_import_options(CLI::App& app, LoadWords& words) {
       ->group(kGroup);
 }
 
+void add_reject_options(CLI::App& app, LoadWords& words) {
+  constexpr const char* kGroup = "Bad rows (those that the server refuses)";
+  app.add_option("--on-error", words.on_error,
+                 "stop at the first; reject: keep them in a file, load the others (default stop)")
+      ->check(CLI::IsMember({"stop", "reject"}))
+      ->option_text("ACTION")
+      ->group(kGroup);
+  app.add_option("--reject-file", words.options.reject_file,
+                 "where they go; of several inputs a folder (default FILE.rejects beside each input)")
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("--max-rejects", words.max_rejects,
+                 "stop when there are more, or a greater share (default: no limit)")
+      ->option_text("N|N%")
+      ->group(kGroup);
+}
+
 void add_output_options(CLI::App& app, LoadWords& words) {
   constexpr const char* kGroup = "Output";
   app.add_option("--progress", words.options.progress,
@@ -228,6 +246,10 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   HYPERCOPY_TRY(read_dialect(words, options.dialect));
   HYPERCOPY_TRY(read_columns(words, options));
   if (words.wire != "auto") options.wire = words.wire == "csv" ? Wire::csv : Wire::binary;
+  if (words.on_error == "reject") options.on_error = OnError::reject;
+  if (words.max_rejects) {
+    HYPERCOPY_ASSIGN(options.max_rejects, parse_reject_limit(*words.max_rejects));
+  }
   using Password = ConnectionOptions::Password;
   if (words.no_password) options.connection.password = Password::never;
   if (words.ask_password) options.connection.password = Password::always;
@@ -254,6 +276,7 @@ void describe_load(CLI::App& app, LoadWords& words) {
   add_input_options(app, words);
   add_column_options(app, words);
   add_import_options(app, words);
+  add_reject_options(app, words);
   add_output_options(app, words);
   app.footer(kLoadExamples);
 }

@@ -65,6 +65,23 @@ Status check_failed_batches(const LoadOptions& options) {
                   "leave --single-transaction out, or state the encoding of the input");
 }
 
+Status check_rejects(const LoadOptions& options) {
+  if (options.on_error == OnError::stop) {
+    constexpr const char* kHint =
+        "use it with --on-error reject; without, the first bad record ends the load";
+    HYPERCOPY_TRY(usage_if(!options.reject_file.empty(), "--reject-file needs --on-error reject", kHint));
+    return usage_if(options.max_rejects.is_set(), "--max-rejects needs --on-error reject", kHint);
+  }
+  HYPERCOPY_TRY(usage_if(options.single_transaction,
+                         "--on-error reject and --single-transaction exclude each other",
+                         "what is all or nothing has no rejects: leave one of the two out"));
+  HYPERCOPY_TRY(usage_if(options.wire == Wire::binary,
+                         "--on-error reject and --wire binary exclude each other",
+                         "whether a value is bad is the server's CSV reader to say; leave --wire out"));
+  return usage_if(options.reject_file == "-", "--reject-file - is refused: standard output is for the result",
+                  "rejected records must be on disk before their batch is committed: name a file");
+}
+
 Status check_wire(const LoadOptions& options) {
   if (options.wire != Wire::binary) return {};
   HYPERCOPY_TRY(usage_if(options.dialect.format != Format::csv, "--wire binary is for --format csv",
@@ -118,6 +135,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_jobs(options));
   HYPERCOPY_TRY(check_batches(options));
   HYPERCOPY_TRY(check_failed_batches(options));
+  HYPERCOPY_TRY(check_rejects(options));
   HYPERCOPY_TRY(check_wire(options));
   HYPERCOPY_TRY(check_import(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",

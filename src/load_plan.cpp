@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hypercopy/reject_files.hpp"
 #include "typed_text.hpp"
 
 namespace hypercopy {
@@ -112,6 +113,22 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
   return {};
 }
 
+// The records of one COPY may refer to each other whatever their order; those of several transactions cannot, so that a
+// good one would be rejected for coming too early.
+Status plan_rejects(LoadPlan& plan) {
+  if (plan.options.on_error == OnError::stop) return {};
+  if (!plan.table.self_references.empty()) {
+    return fail(
+        ErrorKind::usage,
+        fmt::format("--on-error reject is not possible: the foreign key {} refers to the table itself, so "
+                    "a good record may need one of a later batch",
+                    fmt::join(plan.table.self_references, ", ")),
+        "Drop the foreign key, load, correct and load the rejects, and add it again.");
+  }
+  HYPERCOPY_ASSIGN(plan.reject_files, plan_reject_files(plan.options.reject_file, plan.files));
+  return {};
+}
+
 Status check_server(const Connection& connection) {
   if (connection.server_version() >= kOldestVersion) return {};
   return fail(ErrorKind::usage, fmt::format("the server is PostgreSQL {}; hypercopy needs 13 or newer",
@@ -174,6 +191,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                 "The table refers to itself, so it is loaded in one.");
   }
   HYPERCOPY_TRY(check_headers(plan, cancellation));
+  HYPERCOPY_TRY(plan_rejects(plan));
   return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
 }
 
@@ -199,6 +217,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const Ba
   file->index = index;
   file->name = name;
   if (regular) file->path = path;
+  file->prologue = prologue.bytes;
   file->dialect = options.dialect;
   file->split = plan.split;
   const bool match = options.header == Header::match;

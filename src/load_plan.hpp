@@ -35,6 +35,7 @@ struct LoadPlan {
   Wire wire = Wire::automatic;
   std::string server_version{};
   std::vector<std::string> notices{};
+  std::vector<std::string> reject_files{};  // of each input; empty: bad records end the load
 };
 
 struct PlannedLoad {

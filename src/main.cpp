@@ -94,7 +94,7 @@ int run(const LoadCommand& command, Cancellation& cancellation) {
     const int unwritten = report_output_error(console, written.error(), summary);
     if (code == 0) code = unwritten;  // how the load itself went says more
   }
-  if (code != 0) return code;
+  if (code != static_cast<int>(ExitCode::ok) && code != static_cast<int>(ExitCode::rejected)) return code;
   if (auto written = write_stdout(command_tag(summary) + "\n"); !written) {
     return report_output_error(console, written.error(), summary);
   }

@@ -59,6 +59,9 @@ class Pipeline {
         queue_(queue_slots(options.jobs)),
         ledger_(options.inputs),
         wire_(options.wire),
+        gate_(options.rejects != nullptr
+                  ? std::make_unique<RejectGate>(*options.rejects, options.max_rejects, ledger_)
+                  : nullptr),
         context_{.queue = queue_,
                  .ledger = ledger_,
                  .console = console,
@@ -67,7 +70,8 @@ class Pipeline {
                  .retry_until = {run_stop},
                  .settle_until = {cancellation, Cancellation::Level::immediate},
                  .stop = [this] { stop(); },
-                 .claims = options.claims} {}
+                 .claims = options.claims,
+                 .rejects = gate_.get()} {}
 
   PipelineOutcome run(PipelineWatch& watch) {
     Finish finish(options_.jobs + 1);
@@ -87,6 +91,9 @@ class Pipeline {
     threads.clear();
     while (const auto batch = queue_.drain())
       ledger_.dropped({batch->records, batch->bytes().size(), batch->file->index});
+    if (gate_ && read_everything_ && !ledger_.error()) {
+      if (auto judged = gate_->judge_at_end(); !judged) ledger_.set_error(std::move(judged).error());
+    }
     PipelineOutcome outcome{.totals = ledger_.totals(),
                             .inputs = ledger_.input_totals(),
                             .error = ledger_.error(),
@@ -209,6 +216,7 @@ class Pipeline {
   BatchQueue queue_;
   Ledger ledger_;
   WireChoice wire_;
+  std::unique_ptr<RejectGate> gate_;
   RunContext context_;
   std::atomic<unsigned> refused_{0};
   bool interrupted_ = false;      // the calling thread's

@@ -68,35 +68,45 @@ EncodingDecision make_encoding_plan(const Dialect& dialect, const ColumnMapping&
 
 std::optional<std::string_view> RecordEncoder::encode(std::string_view records, NewlineStyle newline,
                                                       const EncodingPlan& plan, GivenUp& why) {
+  const EncodedFront front = encode_front(records, newline, plan);
+  why = front.why.value_or(GivenUp{});
+  return front.why ? std::nullopt : std::optional(front.stream);
+}
+
+EncodedFront RecordEncoder::encode_front(std::string_view records, NewlineStyle newline,
+                                         const EncodingPlan& plan) {
   if (indexed_plan_ != &plan) {
     indexer_.emplace(plan.dialect, plan.fields.size(), kernel_);
     indexed_plan_ = &plan;
   }
-  why = GivenUp{};
+  GivenUp why;
   out_.clear();
   if (scratch_.capacity() > kMostScratchBytes) std::string().swap(scratch_);
   out_.put_bytes(kBinaryHeader);
   indexer_->start(records, newline);
   FieldBlock block;
+  bool complete = true;
   while (true) {
     const IndexStop stop = indexer_->next(block);
-    if (stop == IndexStop::give_up) return std::nullopt;
     if (stop == IndexStop::end) break;
-    if (!encode_block(block, plan, why)) return std::nullopt;
+    complete = stop == IndexStop::block && encode_block(block, plan, why);
+    if (!complete) break;
   }
   out_.put(kBinaryTrailer);
-  return out_.view();
+  return {.stream = out_.view(), .records = why.record, .why = complete ? std::nullopt : std::optional(why)};
 }
 
 bool RecordEncoder::encode_block(const FieldBlock& block, const EncodingPlan& plan, GivenUp& why) {
   FieldReader reader(block);
   for (std::size_t record = 0; record < block.records; ++record) {
+    const std::size_t begin = out_.size();
     out_.put(plan.columns);
     for (const auto& field : plan.fields) {
       const RawField raw = reader.next();
       if (field->column.empty()) continue;  // dropped
       if (!encode_field(raw, *field, plan.dialect)) {
         why.column = field->column;
+        out_.truncate(begin);
         return false;
       }
     }

@@ -228,6 +228,24 @@ std::string left_out_lines(const LedgerTotals& totals) {
   return text;
 }
 
+// Where the bad records are, and how to go on.
+std::string reject_lines(const LoadSummary& summary) {
+  constexpr std::size_t kMostNamed = 5;
+  const auto& files = summary.reject_files;
+  std::string text;
+  for (std::size_t index = 0; index < std::min(files.size(), kMostNamed); ++index) {
+    const RejectFile& file = files[index];
+    text += fmt::format("\nthose of {} are in {}, the reasons in {}", summary.sources[file.input], file.path,
+                        file.reasons);
+  }
+  if (files.size() > kMostNamed) text += fmt::format("\nand {} more reject files", files.size() - kMostNamed);
+  if (!files.empty() && !summary.error) {
+    text += fmt::format("\ncorrect {} and load {} with the same options",
+                        files.size() == 1 ? "this file" : "these files", files.size() == 1 ? "it" : "them");
+  }
+  return text;
+}
+
 std::string accounting_line(const LedgerTotals& totals) {
   return fmt::format(
       "\nthe counts do not add up, which is a defect in hypercopy; do not trust this load: "
@@ -284,6 +302,17 @@ Json inputs_json(const LoadSummary& summary) {
   return inputs;
 }
 
+Json reject_files_json(const LoadSummary& summary) {
+  Json files = Json::array();
+  for (const auto& file : summary.reject_files) {
+    files.push_back({{"source", summary.sources[file.input]},
+                     {"path", file.path},
+                     {"reasons", file.reasons},
+                     {"records", file.records}});
+  }
+  return files;
+}
+
 Json to_json(const TimeShares& shares) {
   return {{"reader_reading_seconds", seconds(shares.reader_reading)},
           {"reader_splitting_seconds", seconds(shares.reader_splitting)},
@@ -320,6 +349,7 @@ Json to_json(const std::optional<Error>& error) {
           {"hint", error->hint},
           {"context", error->context},
           {"column", error->column},
+          {"constraint", error->constraint},
           {"location", to_json(error->location)}};
 }
 
@@ -336,7 +366,7 @@ ExitCode exit_code(const LoadSummary& summary) {
     return summary.interrupted_by == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
   }
   if (!summary.error) {
-    return ExitCode::ok;
+    return summary.totals.records_rejected > 0 ? ExitCode::rejected : ExitCode::ok;
   }
   switch (summary.error->kind) {
     case ErrorKind::usage:
@@ -352,6 +382,7 @@ std::string summary_text(const LoadSummary& summary, bool verbose) {
   const bool stopped = summary.error.has_value() || summary.interrupted_by != 0;
   std::string text = stopped ? stopped_line(summary) : loaded_line(summary);
   text += left_out_lines(summary.totals);
+  text += reject_lines(summary);
   if (stopped) {
     text += rerun_lines(summary);
   } else {
@@ -394,6 +425,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"shares", to_json(summary.shares)},
       {"totals", to_json(totals)},
       {"inputs", inputs_json(summary)},
+      {"reject_files", reject_files_json(summary)},
       {"error", to_json(summary.error)},
       {"interrupted_by", summary.interrupted_by},
       {"notices", summary.notices},

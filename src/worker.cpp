@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <exception>
 #include <vector>
 
@@ -29,17 +27,8 @@ void append_detail(Error& error, std::string_view text) {
   error.detail += text;
 }
 
-// A server error that may come from a record: the rest of the batch may be good. What remains is the run's: no rights, no
-// table, read-only, resources, shutdown, defects. A trigger may raise any code of its own, so the run's are listed.
-bool is_data_error(const Error& error) {
-  if (error.kind == ErrorKind::input) return true;
-  if (error.kind != ErrorKind::sql || error.sqlstate.size() != 5) return false;
-  constexpr std::array<std::string_view, 10> kClasses{"08", "0A", "25", "28", "40",
-                                                      "53", "55", "57", "58", "XX"};
-  constexpr std::array<std::string_view, 3> kCodes{"42501", "42P01", "42703"};
-  return std::find(kClasses.begin(), kClasses.end(), error.sqlstate.substr(0, 2)) == kClasses.end() &&
-         std::find(kCodes.begin(), kCodes.end(), error.sqlstate) == kCodes.end();
-}
+// COMMIT must not be what refuses a record: it is too late then for the others of its batch.
+constexpr const char* kCheckWithCopy = "SET CONSTRAINTS ALL IMMEDIATE; ";
 
 // COMMIT was sent, and its answer never came. `extent` names the records it was about.
 Error in_doubt(Error error, std::string_view extent) {
@@ -84,35 +73,51 @@ std::optional<Batch> Worker::take() {
 }
 
 Status Worker::check_count(std::uint64_t records, std::uint64_t rows) const {
-  if (rows == records || (rows < records && run_.policy.may_suppress_rows)) return {};
-  return fail(
-      Error{.kind = ErrorKind::accounting,
-            .message = fmt::format("{} records were sent and the server counted {} rows", records, rows),
-            .hint = "The batch was rolled back. This is a defect: please report it with the input."});
+  return check_row_count(records, rows, run_.policy.may_suppress_rows);
 }
 
 void Worker::load(const Batch& batch) {
+  auto checks = Checks::with_copy;
   while (true) {
-    Attempt tried = attempt(batch);
+    Attempt tried = attempt(batch, checks);
     if (tried.claimed_elsewhere) return leave_to_others(batch);
-    if (tried.rows) {
-      recovery_.succeeded();
-      return run_.ledger.committed(size_of(batch), *tried.rows);
-    }
+    if (tried.rows) return settle_committed(batch, tried);
     Error error = std::move(tried.rows).error();
     const Stopwatch watch(shares_.worker_sending);
     if (tried.in_doubt) {
       const CommitOutcome outcome = settle_commit(batch, error);
-      if (outcome == CommitOutcome::unknown) return leave_unknown(batch, std::move(error));
-      if (outcome == CommitOutcome::committed) {
-        recovery_.succeeded();
-        return run_.ledger.committed(size_of(batch), tried.counted);
-      }
-    } else if (!recovery_.ready_again(*stream_, error, batch_extent(batch))) {
+      if (outcome == CommitOutcome::unknown) return leave_unknown(batch, tried, std::move(error));
+      if (outcome == CommitOutcome::committed) return settle_committed(batch, tried);
+    }
+    if (!take_back_rejects(batch, tried)) return;
+    if (tried.refused_at_commit && run_.rejects != nullptr && checks == Checks::with_copy) {
+      checks = Checks::behind_each_run;
+      continue;
+    }
+    if (!tried.in_doubt && !recovery_.ready_again(*stream_, error, batch_extent(batch))) {
       return settle_failure(batch, std::move(error));
     }
     run_.ledger.tried_again();
   }
+}
+
+void Worker::settle_committed(const Batch& batch, Attempt& tried) {
+  recovery_.succeeded();
+  run_.ledger.committed(size_of(batch), tried.counted);
+  if (!tried.kept) return;
+  if (auto ended = tried.kept->end(CommitOutcome::committed); !ended) fail_run(std::move(ended).error());
+}
+
+// What was kept for a batch that is not there must not stay.
+bool Worker::take_back_rejects(const Batch& batch, Attempt& tried) {
+  if (!tried.kept) return true;
+  auto ended = tried.kept->end(CommitOutcome::rolled_back);
+  tried.kept.reset();
+  if (ended) return true;
+  stream_->abort("its rejects could not be taken back");
+  run_.ledger.failed(size_of(batch));
+  fail_run(std::move(ended).error());
+  return false;
 }
 
 // Where the server cannot tell by the transaction's id (it crashed), the claim can: it was committed with the rows.
@@ -130,14 +135,14 @@ void Worker::leave_to_others(const Batch& batch) {
   run_.ledger.handed_back(size_of(batch));
 }
 
-Worker::Attempt Worker::attempt(const Batch& batch) {
-  const TransactionHead head{.settings = {},
+Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
+  const TransactionHead head{.settings = run_.rejects != nullptr ? kCheckWithCopy : "",
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
-  auto copied = copy_or_read_as_windows_1252(batch, head);
+  auto copied = copy_records(batch, head, checks);
   if (!copied) return {.rows = fail(std::move(copied).error())};
   if (!copied->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
-  const RowCounts counts{.loaded = copied->rows};
-  if (auto checked = check_count(batch.records, copied->rows); !checked)
+  const RowCounts counts{.loaded = copied->rows, .rejected = copied->rejected.size()};
+  if (auto checked = check_count(batch.records - counts.rejected, copied->rows); !checked)
     return {.rows = fail(checked.error())};
   const Stopwatch watch(shares_.worker_sending);
   if (run_.claims != nullptr) {
@@ -145,11 +150,41 @@ Worker::Attempt Worker::attempt(const Batch& batch) {
     if (!done) return {.rows = fail(std::move(done).error())};
     if (*done != 1) return {.rows = fail(ErrorKind::accounting, "a claimed batch is not in the ledger")};
   }
+  std::unique_ptr<KeptRejects> kept;
+  if (counts.rejected > 0) {
+    auto keeping = run_.rejects->keep(batch, copied->rejected, *stream_);
+    if (!keeping) return {.rows = fail(std::move(keeping).error())};
+    kept = std::move(*keeping);
+  }
+  return commit(counts, std::move(kept));
+}
+
+Worker::Attempt Worker::commit(const RowCounts& counts, std::unique_ptr<KeptRejects> kept) {
   auto committed = stream_->commit();
-  if (committed) return {.rows = counts, .counted = counts};
+  if (committed) return {.rows = counts, .counted = counts, .kept = std::move(kept)};
   const ErrorKind kind = committed.error().kind;
   const bool answered = kind == ErrorKind::sql || kind == ErrorKind::protocol;
-  return {.rows = fail(std::move(committed).error()), .counted = counts, .in_doubt = !answered};
+  const bool refused = is_data_error(committed.error());
+  return {.rows = fail(std::move(committed).error()),
+          .counted = counts,
+          .in_doubt = !answered,
+          .refused_at_commit = refused,
+          .kept = std::move(kept)};
+}
+
+Result<Isolated> Worker::copy_records(const Batch& batch, const TransactionHead& head, Checks checks) {
+  if (run_.rejects == nullptr) {
+    HYPERCOPY_ASSIGN(const Copied copied, copy_or_read_as_windows_1252(batch, head));
+    return Isolated{.claimed = copied.claimed, .rows = copied.rows};
+  }
+  auto isolated = isolation_.copy(batch, head, checks, [&](std::span<const RejectedRecord> rejected) {
+    return run_.rejects->allows(batch, rejected);
+  });
+  if (isolated) return isolated;
+  Error error = std::move(isolated).error();
+  // A line that the server names counts from the run's beginning.
+  if (error.kind == ErrorKind::sql && !error.location) error.location = extent_of(batch);
+  return fail(std::move(error));
 }
 
 Result<Copied> Worker::copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
@@ -166,9 +201,17 @@ Result<Copied> Worker::copy_or_read_as_windows_1252(const Batch& batch, const Tr
   return copied;
 }
 
-void Worker::leave_unknown(const Batch& batch, Error error) {
+void Worker::leave_unknown(const Batch& batch, Attempt& tried, Error error) {
   run_.ledger.unknown(size_of(batch));
   error = in_doubt(std::move(error), batch_extent(batch));
+  if (tried.kept) {
+    const std::string place = tried.kept->place();
+    if (!place.empty()) {
+      append_detail(error, fmt::format("{} of them were rejected and stand in {} in any case.",
+                                       tried.counted.rejected, place));
+    }
+    static_cast<void>(tried.kept->end(CommitOutcome::unknown));
+  }
   error.location = extent_of(batch);
   fail_run(std::move(error));
 }

@@ -2,7 +2,8 @@
 // Shape:   copy() sends COPY BINARY where all values of the batch can be encoded exactly, else the batch as it is. What
 //          the server refuses in binary is rolled back and sent again as it is, so that its own reader judges it, in
 //          its own words and with a line number. copy_as_is() never encodes. prepare() gives the bytes that are sent
-//          then: the batch's, or without the fields that no column takes.
+//          then: the batch's, or without the fields that no column takes. send_run() is the one place where rows go to
+//          the server, for whole batches and for parts of them: what belongs to each COPY follows it there.
 // Units:   rows as the server's COPY counted them.
 // Owns:    the buffers for encoded and prepared bytes, used again from batch to batch. Borrows the rest.
 // Threads: one.
@@ -28,7 +29,11 @@ namespace hypercopy {
 struct Copied {
   bool claimed = true;  // false: another transaction had claimed the batch, and nothing was sent
   std::uint64_t rows = 0;
+  std::optional<Error> refused{};  // of send_run(): nothing of it is there, and one of its records may be why
 };
+
+// Fewer rows than records are no defect where a trigger or WHERE may leave some out.
+[[nodiscard]] Status check_row_count(std::uint64_t records, std::uint64_t rows, bool may_suppress_rows);
 
 class BatchCopier {
  public:
@@ -41,14 +46,28 @@ class BatchCopier {
   [[nodiscard]] Result<Copied> send(std::string_view bytes, const TransactionHead& head,
                                     const std::string& copy_sql);
 
+  // The same for a COPY that may be one of several in its transaction: that the server refuses records is a value.
+  // Whatever it says before it takes data is about the run.
+  [[nodiscard]] Result<Copied> send_run(std::string_view bytes, const TransactionHead& head,
+                                        const std::string& copy_sql);
+
+  // Whether records of this input are encoded at all.
+  [[nodiscard]] bool encodes(const InputFile& file) const;
+  // REQUIRES: encodes(). Valid until the next call.
+  [[nodiscard]] EncodedFront encode_front(const Batch& batch, std::string_view records);
+  void note_encoded() { wire_.encoded(); }
+  void note_given_up(const Batch& batch, const GivenUp& why);
+
   // Valid until the next call.
   [[nodiscard]] Result<std::string_view> prepare(const Batch& batch);
+  // For some of the batch's records; `bad_record` is the index among them, from 0, of the one that is to blame for an
+  // error.
+  [[nodiscard]] Result<std::string_view> prepare_run(const Batch& batch, std::string_view records,
+                                                     std::size_t& bad_record);
   // What prepare() gave last for this batch.
   [[nodiscard]] std::string_view prepared(const Batch& batch) const;
 
  private:
-  void note_given_up(const Batch& batch, const GivenUp& why);
-
   CopyStream& stream_;
   WireChoice& wire_;
   Console& console_;

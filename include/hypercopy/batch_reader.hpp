@@ -40,6 +40,7 @@ struct Prologue {
   bool dropped_bom = false;
   // The raw first record without its newline; nothing where no header was asked for or the input is empty.
   std::optional<std::string> header;
+  std::string bytes{};  // all in front of the first record, as it is
 };
 
 // A batch that was cut before: whole records of one input.

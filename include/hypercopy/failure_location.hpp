@@ -43,6 +43,12 @@ struct SentBatch {
 
 // By how much the batch moves the server's line counter.
 [[nodiscard]] std::uint64_t server_lines(const SentBatch& sent);
+// Whether a refusal may be one record's: the rest of the batch may be good.
+[[nodiscard]] bool is_data_error(const Error& error);
+
+// As record_at_server_line(), and `sent.bytes` may be any of the batch's records in a COPY of their own: the index
+// among them, from 0.
+[[nodiscard]] std::optional<std::uint64_t> index_at_server_line(const SentBatch& sent, std::uint64_t line);
 // The record that the server was reading when its counter stood at `line`, counted from the batch's first;
 // nothing if the batch has none such.
 [[nodiscard]] std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line);

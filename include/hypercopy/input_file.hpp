@@ -15,9 +15,10 @@
 namespace hypercopy {
 
 struct InputFile {
-  std::size_t index = 0;  // among the inputs of the run
-  std::string name;       // as in messages
-  std::string path{};     // of a regular file whose bytes at a Position can be read again; else empty
+  std::size_t index = 0;   // among the inputs of the run
+  std::string name;        // as in messages
+  std::string path{};      // of a regular file whose bytes at a Position can be read again; else empty
+  std::string prologue{};  // what stands in front of the first record: skipped lines, the header
   Dialect dialect;
   SplitOptions split;
   ColumnMapping mapping;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "hypercopy/dialect.hpp"
+#include "hypercopy/reject_limit.hpp"
 #include "hypercopy/result.hpp"
 
 namespace hypercopy {
@@ -64,6 +65,12 @@ enum class Wire : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(Wire wire);
 
+// What a record that the server refuses does.
+enum class OnError : std::uint8_t {
+  stop,    // it ends the load
+  reject,  // it is kept in a reject file, and the rest of its batch is loaded
+};
+
 struct LoadOptions {
   ConnectionOptions connection{};
   TableName table{};
@@ -88,8 +95,11 @@ struct LoadOptions {
   std::string import_id{};  // --import-id: the load is kept in a ledger on the server and can be resumed
   bool async_commit =
       false;  // --async-commit: a batch's COMMIT does not wait for the disk, the import's end does
-  bool resume_into_empty = false;   // --resume-into-empty: the target was emptied on purpose
-  bool single_transaction = false;  // --single-transaction: one worker, one transaction, one COPY per file
+  bool resume_into_empty = false;    // --resume-into-empty: the target was emptied on purpose
+  OnError on_error = OnError::stop;  // --on-error
+  std::string reject_file{};         // --reject-file; empty: beside each input
+  RejectLimit max_rejects{};         // --max-rejects
+  bool single_transaction = false;   // --single-transaction: one worker, one transaction, one COPY per file
 
   ProgressStyle progress = ProgressStyle::automatic;
   std::chrono::milliseconds reporting_period{0};  // 0: ten seconds when not on a terminal

@@ -40,6 +40,8 @@ struct PipelineOptions {
   const BatchClaims* claims = nullptr;
   Wire wire = Wire::csv;
   Kernel kernel = Kernel::scalar;  // of the field index
+  RejectSink* rejects = nullptr;   // keeps bad records; none: the first one ends the run
+  RejectLimit max_rejects{};
 };
 
 // `worker` counts from 1; called on that worker's thread.

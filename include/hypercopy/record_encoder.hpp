@@ -55,9 +55,20 @@ struct GivenUp {
   std::string column{};      // empty: that record or one behind it has another number of fields than columns
 };
 
+// What could be encoded of some records.
+struct EncodedFront {
+  std::string_view stream;       // valid until the encoder's next call
+  std::uint64_t records = 0;     // of the stream, from the first on
+  std::optional<GivenUp> why{};  // nothing: all are in the stream
+};
+
 class RecordEncoder {
  public:
   explicit RecordEncoder(Kernel kernel) : kernel_(kernel) {}
+
+  // The COPY BINARY stream for the records in front of the first one that cannot be encoded.
+  [[nodiscard]] EncodedFront encode_front(std::string_view records, NewlineStyle newline,
+                                          const EncodingPlan& plan);
 
   // The COPY BINARY stream for `records` (whole records of one input), valid until the next call; nothing if given up.
   [[nodiscard]] std::optional<std::string_view> encode(std::string_view records, NewlineStyle newline,

@@ -32,6 +32,13 @@ struct TimeShares {
 // Why more workers than a run had are not to be had.
 enum class JobsLimit : std::uint8_t { none, single_transaction, connections };
 
+struct RejectFile {
+  std::size_t input = 0;  // index of the source
+  std::string path;
+  std::string reasons;  // the path of the file that says why
+  std::uint64_t records = 0;
+};
+
 struct LoadSummary {
   std::string table{};       // as a person would write it: schema.table; empty: the run did not get that far
   bool truncated = false;    // TRUNCATE was committed before the first row
@@ -51,6 +58,7 @@ struct LoadSummary {
   TimeShares shares{};
   LedgerTotals totals{};
   std::vector<LedgerTotals> input_totals{};  // of each source
+  std::vector<RejectFile> reject_files{};    // those that hold records
   std::optional<Error> error{};
   bool complete = false;     // the whole input was read and has its endings
   bool interrupted = false;  // the user\'s request to stop ended it, before any error did
@@ -60,7 +68,7 @@ struct LoadSummary {
 };
 
 // In this order: counts that do not add up (also records left behind without an error) or Error::kind
-// accounting, an interruption, an error, ok. Skipped batches were asked for: ok.
+// accounting, an interruption, an error, rejected records, ok. Skipped batches were asked for: ok.
 [[nodiscard]] ExitCode exit_code(const LoadSummary& summary);
 
 // Several lines for stderr: what is loaded, what was left out and, after a failure, what a second run would

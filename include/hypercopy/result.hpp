@@ -38,8 +38,9 @@ struct Error {
   std::string sqlstate{};
   std::string detail{};
   std::string hint{};
-  std::string context{};  // the server's CONTEXT, translated by the server: for people, not for logic
-  std::string column{};   // the column the server named, if it did
+  std::string context{};     // the server's CONTEXT, translated by the server: for people, not for logic
+  std::string column{};      // the column the server named, if it did
+  std::string constraint{};  // the constraint the server named, if it did
   std::optional<Location> location{};
 };
 

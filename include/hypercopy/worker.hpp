@@ -6,6 +6,8 @@
 //          A batch goes as COPY BINARY where all its values can be encoded exactly, else as it is. What the
 //          server refuses in binary is sent again as it is, so that its own reader judges it, in its own
 //          words and with a line number.
+//          Where bad records are rejected, a batch is loaded by bad_record_isolation.hpp, and what it rejects is kept
+//          between its rows and COMMIT (reject_sink.hpp).
 // Owns:    its stream. Borrows what is in RunContext, which must outlive it.
 // Threads: run() on one thread; workers share the queue, the ledger and the console, which are safe for that.
 // Errors:  go to the ledger (the first wins) and end the run; every batch that was taken gets exactly one
@@ -19,6 +21,7 @@
 #include <memory>
 #include <string>
 
+#include "hypercopy/bad_record_isolation.hpp"
 #include "hypercopy/batch_copier.hpp"
 #include "hypercopy/batch_queue.hpp"
 #include "hypercopy/console.hpp"
@@ -26,6 +29,7 @@
 #include "hypercopy/failure_location.hpp"
 #include "hypercopy/ledger.hpp"
 #include "hypercopy/recovery.hpp"
+#include "hypercopy/reject_gate.hpp"
 #include "hypercopy/report.hpp"
 #include "hypercopy/wire_choice.hpp"
 
@@ -71,6 +75,7 @@ struct RunContext {
   std::atomic<bool> nothing_to_load{false};
   std::string first_copy_sql{};         // of the first input; read it where nothing_to_load was true
   const BatchClaims* claims = nullptr;  // none: the batches are this run's alone
+  RejectGate* rejects = nullptr;        // none: the first bad record ends the run
 };
 
 class Worker {
@@ -80,7 +85,8 @@ class Worker {
       : run_(run),
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
-        copier_(*stream_, run.wire, run.console, shares_, kernel) {}
+        copier_(*stream_, run.wire, run.console, shares_, kernel),
+        isolation_(*stream_, copier_, {run.policy.relation, run.policy.may_suppress_rows, kernel}) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -94,7 +100,10 @@ class Worker {
     bool claimed_elsewhere = false;
     RowCounts counted{};    // by the server, before COMMIT
     bool in_doubt = false;  // COMMIT was sent, and its answer never came
+    bool refused_at_commit = false;
+    std::unique_ptr<KeptRejects> kept{};  // nothing: no record was rejected
   };
+  using Checks = BadRecordIsolation::Checks;
 
   void run_batches();
   [[nodiscard]] Status copy_nothing();
@@ -105,11 +114,16 @@ class Worker {
   [[nodiscard]] std::optional<Batch> take();
   [[nodiscard]] Status check_count(std::uint64_t records, std::uint64_t rows) const;
   void load(const Batch& batch);
-  [[nodiscard]] Attempt attempt(const Batch& batch);
+  [[nodiscard]] Attempt attempt(const Batch& batch, Checks checks);
+  [[nodiscard]] Result<Isolated> copy_records(const Batch& batch, const TransactionHead& head, Checks checks);
+  [[nodiscard]] Attempt commit(const RowCounts& counts, std::unique_ptr<KeptRejects> kept);
+  void settle_committed(const Batch& batch, Attempt& tried);
+  // False: the run has failed.
+  [[nodiscard]] bool take_back_rejects(const Batch& batch, Attempt& tried);
   [[nodiscard]] CommitOutcome settle_commit(const Batch& batch, const Error& error);
   void leave_to_others(const Batch& batch);
   [[nodiscard]] Result<Copied> copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
-  void leave_unknown(const Batch& batch, Error error);
+  void leave_unknown(const Batch& batch, Attempt& tried, Error error);
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
   [[nodiscard]] Error located(const Batch& batch, Error error);
@@ -121,6 +135,7 @@ class Worker {
   Recovery recovery_;
   TimeShares shares_;
   BatchCopier copier_;
+  BadRecordIsolation isolation_;
 };
 
 }  // namespace hypercopy
