@@ -17,8 +17,13 @@ constexpr const char* kNextSavepoint = "RELEASE SAVEPOINT hypercopy_run; SAVEPOI
 constexpr const char* kRollBack = "ROLLBACK TO SAVEPOINT hypercopy_run; ";
 constexpr const char* kCheckNow = "SET CONSTRAINTS ALL IMMEDIATE";
 
-// A savepoint and a COPY of their own cost about as much as this many rows.
-constexpr double kRowsPerRun = 50;
+// In the unit of what a row costs: a savepoint and a COPY of their own, and what is more for each of the first 1,000 rows
+// of a COPY BINARY (the server's multi-insert slots pin one row description, in a hash table where equal pointers collide:
+// quadratic up to 1,000). So runs are best either some hundred rows long or some thousand.
+constexpr double kRowsPerRun = 85;
+constexpr double kRowsPerFullRun = 800;
+constexpr double kGrowth = 0.00075;
+constexpr double kRunsAreLong = 8000;
 // At less distance between bad records than this a run of several is refused too often.
 constexpr double kWorthARun = 4;
 // Given-up records that turn out to be good, before a batch is sent as it is.
@@ -30,7 +35,9 @@ constexpr std::size_t kLeastProbe = 16;
 std::uint64_t BadRecordIsolation::run_length() const {
   if (std::isinf(distance_)) return UINT64_MAX;
   if (distance_ < kWorthARun) return 1;
-  return static_cast<std::uint64_t>(std::min(distance_, std::sqrt(2 * kRowsPerRun * distance_)));
+  const double length = distance_ >= kRunsAreLong ? std::sqrt(2 * kRowsPerFullRun * distance_)
+                                                  : std::sqrt(kRowsPerRun / (kGrowth + 0.5 / distance_));
+  return static_cast<std::uint64_t>(std::min(distance_, length));
 }
 
 void BadRecordIsolation::accepted(std::uint64_t records) {
@@ -114,7 +121,6 @@ class BadRecordIsolation::Pass {
       return send(front.stream, end, /*as_binary=*/true);
     }
     whole_ = false;
-    probe_ = std::max<std::size_t>(kLeastProbe, 2 * front.records);
     return send_front(end, front);
   }
 
@@ -135,6 +141,7 @@ class BadRecordIsolation::Pass {
 
   void give_up_at(std::size_t record, const GivenUp& why) {
     given_up_ = record;
+    probe_ = std::max(kLeastProbe, 2 * (record - at_));
     why_ = {.record = record, .column = why.column};
     cut_at(record + 1);
     cut_at(record);
