@@ -170,7 +170,10 @@ void Worker::leave_unknown(const Batch& batch, Error error) {
   run_.ledger.unknown(size_of(batch));
   error = in_doubt(std::move(error), batch_extent(batch));
   error.location = extent_of(batch);
-  fail_run(std::move(error));
+  const std::string which = error.detail;
+  // Several workers may be in doubt when a server crashes; the run's error names one batch only.
+  if (!run_.ledger.set_error(std::move(error))) run_.console.log(LogLevel::error, which);
+  run_.stop();
 }
 
 void Worker::settle_failure(const Batch& batch, Error error) {
