@@ -49,6 +49,27 @@ TEST_F(FaultServer, ItCrashes) {
   }
 }
 
+TEST_F(FaultServer, AnUnloggedTableSurvivesAStop) {
+  make_target({}, "UNLOGGED TABLE");
+  const auto load = start_load();
+  break_server(*load, ServerBreak::fast, 1);
+  const Checked run = finish_load(*load);
+  expect_success(run, shape().rows);
+  judge(run);
+}
+
+// The crash has emptied it: what was committed before is gone, and going on would hide that.
+TEST_F(FaultServer, ACrashEndsTheLoadOfAnUnloggedTable) {
+  make_target({}, "UNLOGGED TABLE");
+  const auto load = start_load();
+  ASSERT_TRUE(await_rows(*load, shape().rows / 4));
+  break_server(ServerBreak::immediate);
+  const Checked run = finish_load(*load);
+  EXPECT_EQ(run.outcome.exit_code, 1) << run.outcome.err;
+  EXPECT_TRUE(says(run, "UNLOGGED"));
+  expect_whole_batches();
+}
+
 // A tablespace on a file system of its own, which goes with the process.
 class FaultDisk : public FaultTest {
  protected:
