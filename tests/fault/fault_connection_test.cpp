@@ -106,6 +106,15 @@ TEST_F(FaultConnection, ManyCutsAndDelaysInOneLoad) {
   }
 }
 
+TEST_F(FaultConnection, AWorkerThatIsCutOffBeforeItStartsIsDoneWithout) {
+  make_target({.rows = 1000, .jobs = 2});
+  FaultProxy proxy(socket(), {{.point = Point::at_start, .connection = 2}});
+  const Checked run = load_through(proxy);
+  expect_success(run, shape().rows);
+  EXPECT_TRUE(says(run, "worker 2 gets no connection, going on with fewer"));
+  judge(run);
+}
+
 // A COMMIT that waits for a standby is durable here, but not over: the answer is found by ending its backend.
 TEST_F(FaultConnection, ABackendThatHangsInItsCommitIsAskedForItsOutcome) {
   make_target({.rows = 1000, .batch_rows = 100, .jobs = 1});
