@@ -203,6 +203,7 @@ class PlannedRun {
     if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
     if (import_ && import_->is_done()) return sum_up_import();
     if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
+    if (plan_.table.is_unlogged) HYPERCOPY_TRY(know_server());
     run_workers();
     if (import_ && summary_.complete) return sum_up_import();
     return {};
@@ -316,11 +317,15 @@ class PlannedRun {
   // On the worker's thread. The connection that made the plan is the first worker's, unless the reader's
   // thread needs it for TRUNCATE.
   Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker) {
-    const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) { return connect(worker, stop); };
+    const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) -> Result<Connection> {
+      HYPERCOPY_ASSIGN(Connection connection, connect(worker, stop));
+      if (plan_.table.is_unlogged) HYPERCOPY_TRY(expect_rows_kept(connection));
+      return connection;
+    };
     if (worker == 1 && !truncate_late_) {
       return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect);
     }
-    HYPERCOPY_ASSIGN(Connection connection, reconnect({*run_stop_}));
+    HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
     return std::make_unique<PgCopyStream>(std::move(connection), reconnect);
   }
 
@@ -332,11 +337,38 @@ class PlannedRun {
     return connection;
   }
 
+  // A server that does not let this user read its mark leaves none.
+  Status know_server() {
+    auto mark = read_server_mark(*first_);
+    if (!mark && mark.error().kind != ErrorKind::sql) return fail(std::move(mark).error());
+    if (mark) server_ = std::move(*mark);
+    return {};
+  }
+
+  // What was committed to an UNLOGGED table before a crash is gone: sending the batches in flight again would look like
+  // a whole load.
+  [[nodiscard]] Status expect_rows_kept(Connection& connection) {
+    auto now = read_server_mark(connection);
+    if (!now && now.error().kind != ErrorKind::sql) return fail(std::move(now).error());
+    if (now && server_ == *now) return {};
+    // Where a COMMIT is in doubt, that is the run's error.
+    if (!said_emptied_.test_and_set()) {
+      environment_.console.log(LogLevel::error,
+                               "the server crashed or failed over, which empties an UNLOGGED table: what was "
+                               "committed before is lost");
+    }
+    return fail(
+        ErrorKind::target, "the load of an UNLOGGED table does not go on after a crash of the server",
+        "Load the input again from its beginning, with --truncate where the table holds nothing else.");
+  }
+
   const LoadPlan& plan_;
   Connector& connector_;
   const LoadEnvironment& environment_;
   LoadSummary& summary_;
   std::optional<Connection> first_;
+  std::optional<ServerMark> server_;  // of the first connection, for an UNLOGGED target
+  std::atomic_flag said_emptied_{};
   const bool truncate_late_;
   std::unique_ptr<Cancellation> run_stop_;
   std::optional<ImportLedger> import_;

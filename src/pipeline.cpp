@@ -10,6 +10,7 @@
 #include <exception>
 #include <thread>
 
+#include "hypercopy/retry.hpp"
 #include "stopwatch.hpp"
 
 namespace hypercopy {
@@ -179,7 +180,8 @@ class Pipeline {
 
   void refuse_worker(unsigned number, Error error) {
     if (context_.stopped) return;
-    if (number == 1 || !error.sqlstate.starts_with("53")) return fail_run(std::move(error));
+    const bool passes = is_transient(error) || error.sqlstate.starts_with("53");
+    if (number == 1 || !passes) return fail_run(std::move(error));
     ++refused_;
     console_.log(LogLevel::warning,
                  fmt::format("worker {} gets no connection, going on with fewer: {}", number, error.message));

@@ -63,7 +63,8 @@ constexpr std::string_view kTriggers = R"(
 WITH RECURSIVE family(oid) AS (
   SELECT $1::oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.oid)
 SELECT coalesce(bool_or(t.tgtype & 1 <> 0 AND t.tgtype & 66 <> 0), false),
-       coalesce(bool_or(t.tgtype & 1 = 0 AND t.tgrelid = $1::oid), false)
+       coalesce(bool_or(t.tgtype & 1 = 0 AND t.tgrelid = $1::oid), false),
+       EXISTS (SELECT FROM pg_catalog.pg_class c JOIN family f ON c.oid = f.oid WHERE c.relpersistence = 'u')
 FROM pg_catalog.pg_trigger t JOIN family f ON t.tgrelid = f.oid
 WHERE NOT t.tgisinternal AND t.tgtype & 4 <> 0 AND t.tgenabled = ANY (
   CASE WHEN pg_catalog.current_setting('session_replication_role') = 'replica' THEN '{R,A}' ELSE '{O,A}' END::"char"[]))";
@@ -158,6 +159,7 @@ Status read_triggers_and_references(Connection& connection, const std::string& o
   HYPERCOPY_ASSIGN(const QueryResult triggers, connection.execute(kTriggers, Parameters{oid}));
   table.may_suppress_rows = triggers.boolean(0, 0);
   table.has_statement_triggers = triggers.boolean(0, 1);
+  table.is_unlogged = triggers.boolean(0, 2);
   HYPERCOPY_ASSIGN(const QueryResult references, connection.execute(kSelfReferences, Parameters{oid}));
   for (int row = 0; row < references.rows(); ++row)
     table.self_references.emplace_back(references.text(row, 0));

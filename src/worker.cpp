@@ -213,7 +213,10 @@ void Worker::leave_unknown(const Batch& batch, Attempt& tried, Error error) {
     static_cast<void>(tried.kept->end(CommitOutcome::unknown));
   }
   error.location = extent_of(batch);
-  fail_run(std::move(error));
+  const std::string which = error.detail;
+  // Several workers may be in doubt when a server crashes; the run's error names one batch only.
+  if (!run_.ledger.set_error(std::move(error))) run_.console.log(LogLevel::error, which);
+  run_.stop();
 }
 
 void Worker::settle_failure(const Batch& batch, Error error) {

@@ -7,9 +7,9 @@
 // Owns:    pool, queue, ledger and threads. Borrows the console, the cancellation and the watch.
 // Threads: 1 reader + jobs workers + the caller, which waits and calls the watch.
 // Errors:  the first one wins and stops the run: the reader stops, queued batches are dropped, batches in
-//          flight are finished. A worker that gets no connection for lack of resources (SQLSTATE class 53) is
-//          done without, unless it is the first. Cancellation level graceful stops the run the same way;
-//          level immediate reaches the streams. Invariant: the outcome's totals balance: every record that was
+//          flight are finished. A worker that gets no connection for a reason that passes, or for lack of
+//          resources (SQLSTATE class 53), is done without, unless it is the first. Cancellation level graceful
+//          stops the run the same way; level immediate reaches the streams. Invariant: the outcome's totals balance: every record that was
 //          split has exactly one ending.
 #pragma once
 

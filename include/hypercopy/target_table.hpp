@@ -46,6 +46,7 @@ struct TargetTable {
   std::vector<Column> columns;
   bool may_suppress_rows = false;  // a BEFORE ROW (or INSTEAD OF) INSERT trigger exists: rows may be left out
   bool has_statement_triggers = false;       // they fire once per batch
+  bool is_unlogged = false;                  // or a partition of it: a crash of the server empties it
   std::vector<std::string> self_references;  // names of foreign keys to the table itself
 
   [[nodiscard]] const Column* find(std::string_view column) const;

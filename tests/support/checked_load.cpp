@@ -15,7 +15,10 @@ constexpr std::chrono::minutes kPatience{1};
 
 // "1 row (5 bytes) is committed in s.t", "1,200 rows (9.6 kB) are committed in s.t".
 bool says_committed(std::string err, std::uint64_t rows) {
-  if (rows == 0) return err.find("no row is committed") != std::string::npos;
+  if (rows == 0) {
+    return err.find("no row is committed") != std::string::npos ||
+           err.find("no row is known to be committed") != std::string::npos;
+  }
   std::erase(err, ',');
   const std::size_t count = err.rfind(fmt::format(" {} row{} (", rows, rows == 1 ? "" : "s"));
   if (count == std::string::npos) return false;
