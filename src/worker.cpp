@@ -133,11 +133,11 @@ void Worker::leave_to_others(const Batch& batch) {
 Worker::Attempt Worker::attempt(const Batch& batch) {
   const TransactionHead head{.settings = {},
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
-  auto copied = copy_or_read_as_windows_1252(batch, head);
-  if (!copied) return {.rows = fail(std::move(copied).error())};
-  if (!copied->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
-  const RowCounts counts{.loaded = copied->rows};
-  if (auto checked = check_count(batch.records, copied->rows); !checked)
+  auto stored = store_or_read_as_windows_1252(batch, head);
+  if (!stored) return {.rows = fail(std::move(stored).error())};
+  if (!stored->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
+  const RowCounts counts = stored->rows;
+  if (auto checked = check_count(batch.records, counts.sum()); !checked)
     return {.rows = fail(checked.error())};
   const Stopwatch watch(shares_.worker_sending);
   if (run_.claims != nullptr) {
@@ -152,18 +152,18 @@ Worker::Attempt Worker::attempt(const Batch& batch) {
   return {.rows = fail(std::move(committed).error()), .counted = counts, .in_doubt = !answered};
 }
 
-Result<Copied> Worker::copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
-  auto copied = copier_.copy(batch, head);
-  if (copied || copied.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return copied;
+Result<Stored> Worker::store_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
+  auto stored = store_.store(batch, head);
+  if (stored || stored.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return stored;
   stream_->abort("retried as WIN1252");
   TransactionHead windows_1252 = head;
   windows_1252.settings += "SET LOCAL client_encoding TO 'WIN1252'; ";
-  copied = copier_.copy_as_is(batch, windows_1252);
-  if (copied && copied->claimed) {
+  stored = store_.store(batch, windows_1252, CopyForm::as_it_is);
+  if (stored && stored->claimed) {
     run_.console.log(LogLevel::info,
                      fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
   }
-  return copied;
+  return stored;
 }
 
 void Worker::leave_unknown(const Batch& batch, Error error) {
@@ -198,12 +198,13 @@ Error Worker::located(const Batch& batch, Error error) {
   const auto named = error.kind == ErrorKind::sql
                          ? parse_copy_context(error.context, run_.policy.relation, batch.file->mapping)
                          : std::nullopt;
-  const auto record = named ? named_record(batch, named->line) : std::nullopt;
+  const auto record = named ? named_record(batch, named->line) : record_refused_by_merge(batch, error);
   if (!record) {
     error.location = extent_of(batch);
     return error;
   }
   error.location = Location{.source = batch.file->name, .at = record->at};
+  if (!named) return error;
   if (error.column.empty()) error.column = named->column;
   if (is_data_error(error) && !fails_alone(batch, record->bytes, error.sqlstate)) {
     append_detail(error, fmt::format("The server named this record; alone it is accepted, so it clashes with "
@@ -211,6 +212,12 @@ Error Worker::located(const Batch& batch, Error error) {
                                      batch_extent(batch)));
   }
   return error;
+}
+
+// A merge is one INSERT: the server names no record.
+std::optional<RecordInBatch> Worker::record_refused_by_merge(const Batch& batch, const Error& error) {
+  if (error.kind != ErrorKind::sql || !is_data_error(error)) return std::nullopt;
+  return store_.find_refused(batch, error.sqlstate);
 }
 
 // In binary the server counts records.
@@ -232,7 +239,7 @@ struct Worker::SingleTransaction {
   // What one COPY took.
   struct Part {
     BatchSize size{};
-    std::uint64_t rows = 0;
+    RowCounts rows{};
   };
   std::shared_ptr<const InputFile> file{};  // the input whose COPY is open
   CopyTrail trail{};                        // of that COPY
@@ -254,7 +261,7 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
   size.bytes += batch.bytes().size();
   if (next_input) {
     HYPERCOPY_TRY(finish_copy(load));
-    HYPERCOPY_TRY(stream_->begin({}, batch.file->copy_sql));
+    HYPERCOPY_TRY(store_.begin_whole(*batch.file));
     load.file = batch.file;
     load.trail = CopyTrail();
     load.open = load.parts.size() - 1;
@@ -268,15 +275,16 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
 Status Worker::finish_copy(SingleTransaction& load) {
   if (!load.file) return {};
   SingleTransaction::Part& part = load.parts[load.open];
-  HYPERCOPY_ASSIGN(part.rows, stream_->finish());
+  HYPERCOPY_ASSIGN(part.rows, store_.finish_whole(*load.file));
   load.file.reset();
-  return check_count(part.size.records, part.rows);
+  return check_count(part.size.records, part.rows.sum());
 }
 
 // The server's line leads to the record, which may have been sent long ago; without a line it is one of the
 // open COPY's records, and at COMMIT one of all.
 Error Worker::located(const SingleTransaction& load, Error error) const {
   if (error.location || load.trail.empty()) return error;
+  if (load.file) error = store_.of_target(std::move(error), *load.file);
   if (!load.file && load.parts.size() > 1) {
     append_detail(
         error, fmt::format("It is one of the {} records of {} inputs.", load.records(), load.parts.size()));
@@ -319,7 +327,7 @@ void Worker::run_single_transaction() {
     for (const auto& part : load.parts) run_.ledger.unknown(part.size);
     return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", load.records())));
   }
-  for (const auto& part : load.parts) run_.ledger.committed(part.size, {.loaded = part.rows});
+  for (const auto& part : load.parts) run_.ledger.committed(part.size, part.rows);
 }
 
 }  // namespace hypercopy

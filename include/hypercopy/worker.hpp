@@ -21,6 +21,7 @@
 
 #include "hypercopy/batch_copier.hpp"
 #include "hypercopy/batch_queue.hpp"
+#include "hypercopy/conflict_merge.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/failure_location.hpp"
@@ -80,7 +81,8 @@ class Worker {
       : run_(run),
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
-        copier_(*stream_, run.wire, run.console, shares_, kernel) {}
+        copier_(*stream_, run.wire, run.console, shares_, kernel),
+        store_(*stream_, copier_, shares_, run.policy.relation) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -108,12 +110,13 @@ class Worker {
   [[nodiscard]] Attempt attempt(const Batch& batch);
   [[nodiscard]] CommitOutcome settle_commit(const Batch& batch, const Error& error);
   void leave_to_others(const Batch& batch);
-  [[nodiscard]] Result<Copied> copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
+  [[nodiscard]] Result<Stored> store_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
   void leave_unknown(const Batch& batch, Error error);
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
   [[nodiscard]] Error located(const Batch& batch, Error error);
   [[nodiscard]] std::optional<RecordInBatch> named_record(const Batch& batch, std::uint64_t line) const;
+  [[nodiscard]] std::optional<RecordInBatch> record_refused_by_merge(const Batch& batch, const Error& error);
   [[nodiscard]] bool fails_alone(const Batch& batch, std::string_view record, const std::string& sqlstate);
 
   RunContext& run_;
@@ -121,6 +124,7 @@ class Worker {
   Recovery recovery_;
   TimeShares shares_;
   BatchCopier copier_;
+  ConflictMerge store_;
 };
 
 }  // namespace hypercopy
