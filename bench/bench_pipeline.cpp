@@ -34,6 +34,7 @@ class DiscardingStream final : public CopyStream {
     return true;
   }
   Result<std::uint64_t> execute(const std::string& /*sql*/) override { return 0; }
+  Result<std::uint64_t> number(const std::string& /*sql*/) override { return 0; }
   Status put(std::string_view bytes) override {
     benchmark::DoNotOptimize(bytes.data());
     return {};

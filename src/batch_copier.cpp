@@ -61,22 +61,29 @@ void BatchCopier::note_given_up(const Batch& batch, const GivenUp& why) {
   }
 }
 
-Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head) {
+bool is_key_clash(const Error& error) {
+  return error.kind == ErrorKind::sql && (error.sqlstate == "23505" || error.sqlstate == "40P01");
+}
+
+Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
+                                 CopyForm form) {
   const InputFile& file = *batch.file;
-  if (!file.encoding || !wire_.tries()) return copy_as_is(batch, head);
+  if (form == CopyForm::as_it_is || !file.encoding || !wire_.tries())
+    return copy_as_is(batch, head, into.copy_sql);
   GivenUp why;
   const auto encoded = [&] {
     const Stopwatch watch(shares_.worker_encoding);
     return encoder_.encode(batch.bytes(), batch.newline, *file.encoding, why);
   }();
   if (encoded) {
-    auto copied = send(*encoded, head, file.binary_sql);
+    auto copied = send(*encoded, head, into.binary_sql);
     if (copied && copied->claimed) wire_.encoded();
     if (copied || copied.error().kind != ErrorKind::sql || wire_.is_demanded()) return copied;
+    if (file.merge && is_key_clash(copied.error())) return copied;
     // Its CSV reader is the judge, in its own words and with the line in the input.
     stream_.abort("sent again as CSV");
     static_cast<void>(wire_.given_up());
-    return copy_as_is(batch, head);
+    return copy_as_is(batch, head, into.copy_sql);
   }
   if (wire_.is_demanded()) {
     const auto record = record_at_index(batch, why.record);
@@ -87,12 +94,13 @@ Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head
                       .location = Location{.source = file.name, .at = record ? record->at : batch.first}});
   }
   note_given_up(batch, why);
-  return copy_as_is(batch, head);
+  return copy_as_is(batch, head, into.copy_sql);
 }
 
-Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead& head) {
+Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead& head,
+                                       const std::string& copy_sql) {
   HYPERCOPY_ASSIGN(const std::string_view bytes, prepare(batch));
-  return send(bytes, head, batch.file->copy_sql);
+  return send(bytes, head, copy_sql);
 }
 
 Result<Copied> BatchCopier::send(std::string_view bytes, const TransactionHead& head,

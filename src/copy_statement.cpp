@@ -34,6 +34,12 @@ std::string CopyStatement::list(const std::vector<std::string>& columns) const {
   return text.empty() ? text : text + ")";
 }
 
+CopyStatement CopyStatement::into(std::string_view relation) const {
+  CopyStatement other = *this;
+  other.begin_ = fmt::format("COPY {}", relation);
+  return other;
+}
+
 std::string CopyStatement::for_columns(const std::vector<std::string>& columns) const {
   return fmt::format("{} {}{}", begin_, list(columns), end_);
 }

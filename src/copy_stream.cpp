@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace hypercopy {
 
@@ -83,6 +84,19 @@ Result<std::uint64_t> PgCopyStream::execute(const std::string& sql) {
   auto done = connection_.execute(sql);
   if (!done) return fail(settle(std::move(done).error()));
   return done->rows_affected();
+}
+
+Result<std::uint64_t> PgCopyStream::number(const std::string& sql) {
+  auto done = connection_.execute(sql);
+  if (!done) return fail(settle(std::move(done).error()));
+  std::uint64_t value = 0;
+  const std::string_view digits = done->rows() > 0 ? done->text(0, 0) : std::string_view();
+  const auto [end, outcome] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || outcome != std::errc() || end != digits.data() + digits.size()) {
+    return fail(ErrorKind::protocol,
+                fmt::format("the server gave \"{}\" where a number was asked for", digits));
+  }
+  return value;
 }
 
 Status PgCopyStream::commit() {

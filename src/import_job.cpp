@@ -76,7 +76,9 @@ Result<ImportJob> describe_import(const LoadPlan& plan, const Cancellation& canc
                              {"columns", fmt::format("{}", fmt::join(options.columns, ","))},
                              {"column-map", column_map_text(options.column_map)},
                              {"limit", std::to_string(options.limit_records)},
-                             {"where", options.where}}};
+                             {"where", options.where},
+                             {"on-conflict", std::string(to_string(options.on_conflict))},
+                             {"conflict-key", fmt::format("{}", fmt::join(options.conflict_key, ","))}}};
   for (const auto& [name, value] : plan.session.pinned) {
     if (std::find(kMeaning.begin(), kMeaning.end(), name) != kMeaning.end())
       job.settings.emplace_back(name, value);

@@ -128,7 +128,7 @@ class ProgressWatch final : public PipelineWatch {
         .bytes_done =
             bytes_in_front_ + std::max(totals.committed.bytes + totals.skipped.bytes, totals.bytes_sent),
         .bytes_total = bytes_total_,
-        .rows_loaded = totals.rows_loaded,
+        .rows_loaded = totals.rows_stored(),
         .records_skipped = totals.skipped.records,
         .records_total = totals.split.records,
         .elapsed = Clock::now() - started_};
@@ -169,6 +169,8 @@ void summarise(const LoadPlan& plan, const TableName& typed, LoadSummary& summar
   summary.batch_bytes = plan.batch_bytes;
   summary.kernel = to_string(plan.kernel);
   summary.wire = to_string(plan.wire);
+  summary.on_conflict = to_string(plan.options.on_conflict);
+  summary.repeatable = plan.merge && !plan.merge->rule().key.empty() && !plan.merge->rule().nulls_differ;
   summary.server_version = plan.server_version;
   summary.notices = plan.notices;
   summary.import_id = plan.options.import_id;

@@ -134,6 +134,15 @@ void add_load_options(CLI::App& app, LoadWords& words) {
   app.add_flag("--truncate", words.options.truncate,
                "empty the table first, when the input and columns were found to fit")
       ->group(kGroup);
+  app.add_option("--on-conflict", words.on_conflict,
+                 "where a row has the key of a record: error, nothing (it stays), update (default error)")
+      ->check(CLI::IsMember({"error", "nothing", "update"}))
+      ->option_text("ACTION")
+      ->group(kGroup);
+  app.add_option("--conflict-key", words.conflict_key,
+                 "the columns of a unique index (default: the primary key, or the only unique index)")
+      ->type_name("A,B")
+      ->group(kGroup);
   app.add_option(
          "--retry-timeout", words.retry_seconds,
          "how long to try again after a lost connection, deadlock or full disk (default 300; 0: never)")
@@ -249,6 +258,11 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   if (words.on_error == "reject") options.on_error = OnError::reject;
   if (words.max_rejects) {
     HYPERCOPY_ASSIGN(options.max_rejects, parse_reject_limit(*words.max_rejects));
+  }
+  if (words.on_conflict != "error")
+    options.on_conflict = words.on_conflict == "update" ? OnConflict::update : OnConflict::nothing;
+  if (!words.conflict_key.empty()) {
+    HYPERCOPY_ASSIGN(options.conflict_key, parse_column_list(words.conflict_key));
   }
   using Password = ConnectionOptions::Password;
   if (words.no_password) options.connection.password = Password::never;

@@ -32,6 +32,8 @@ struct LoadWords {
   std::string force_not_null;
   std::string columns;
   std::string column_map;
+  std::string on_conflict = "error";
+  std::string conflict_key;
   bool header = false;
   bool skip_header = false;
   bool no_password = false;

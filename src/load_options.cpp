@@ -107,6 +107,16 @@ Status check_import(const LoadOptions& options) {
                   "leave out the skipping of failed batches, or the import id");
 }
 
+Status check_conflicts(const LoadOptions& options) {
+  HYPERCOPY_TRY(
+      usage_if(options.on_conflict != OnConflict::error && options.on_error == OnError::reject,
+               "--on-conflict and --on-error reject exclude each other so far",
+               "load with --on-error reject first: records whose key is taken are among the rejects, and "
+               "--on-conflict can merge them"));
+  return usage_if(options.on_conflict == OnConflict::error && !options.conflict_key.empty(),
+                  "--conflict-key needs --on-conflict", "add --on-conflict nothing or --on-conflict update");
+}
+
 }  // namespace
 
 Result<TableName> parse_table_name(std::string_view text) {
@@ -130,6 +140,18 @@ std::string_view to_string(Wire wire) {
   return "?";
 }
 
+std::string_view to_string(OnConflict action) {
+  switch (action) {
+    case OnConflict::error:
+      return "error";
+    case OnConflict::nothing:
+      return "nothing";
+    case OnConflict::update:
+      return "update";
+  }
+  return "?";
+}
+
 Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(usage_if(options.table.name.empty(), "no table to load into is named", "name it with -t"));
   HYPERCOPY_TRY(validate(options.dialect));
@@ -141,6 +163,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_rejects(options));
   HYPERCOPY_TRY(check_wire(options));
   HYPERCOPY_TRY(check_import(options));
+  HYPERCOPY_TRY(check_conflicts(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
                          "leave --batch-bytes out: it is chosen"));
   return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),

@@ -80,6 +80,34 @@ void note_differences_from_one_copy(LoadPlan& plan) {
   }
 }
 
+// Conflicts are settled where a table can have them. The drop-in asks for that whatever the target is.
+Status plan_merge(LoadPlan& plan, Connection& connection) {
+  const LoadOptions& options = plan.options;
+  if (options.on_conflict == OnConflict::error) return {};
+  const bool holds_rows = plan.table.kind != TableKind::view && plan.table.kind != TableKind::foreign;
+  if (options.any_conflict && !holds_rows) return {};
+  HYPERCOPY_ASSIGN(ConflictRule rule, find_conflict_rule(connection, plan.table, options));
+  if (plan.jobs > 1) {
+    plan.notices.push_back(
+        fmt::format("--on-conflict {}: of records with one key in different batches any may be the {} one "
+                    "with {} workers (-j 1 "
+                    "goes by the order of the input)",
+                    to_string(rule.action), rule.action == OnConflict::update ? "last" : "first", plan.jobs));
+  }
+  plan.merge.emplace(connection, plan.table, std::move(rule), *plan.statement);
+  return {};
+}
+
+// Whether the server takes the merge at all: rights, temporary tables, the key.
+Status try_merge(const LoadPlan& plan, const ColumnMapping& mapping, Connection& connection) {
+  if (!plan.merge || mapping.columns.empty()) return {};
+  HYPERCOPY_ASSIGN(const MergeSql sql, plan.merge->for_columns(mapping.columns));
+  HYPERCOPY_TRY(connection.execute(fmt::format("BEGIN; {}", sql.create)));
+  HYPERCOPY_TRY(connection.execute(sql.explain));
+  HYPERCOPY_TRY(connection.execute("ROLLBACK"));
+  return {};
+}
+
 void note_sequences(LoadPlan& plan, const ColumnMapping& mapping) {
   if (plan.jobs == 1) return;
   for (const auto& column : plan.table.columns) {
@@ -136,10 +164,11 @@ Status check_server(const Connection& connection) {
 }
 
 // Headers of all regular files are matched now; pipes and a load without header have nothing to match early.
-Status check_headers(LoadPlan& plan, const Cancellation& cancellation) {
+Status check_headers(LoadPlan& plan, Connection& connection, const Cancellation& cancellation) {
   if (plan.options.header != Header::match) {
     HYPERCOPY_ASSIGN(const ColumnMapping mapping, map_columns(plan.options, plan.table, std::nullopt));
     note_sequences(plan, mapping);
+    HYPERCOPY_TRY(try_merge(plan, mapping, connection));
     plan.first_copy_sql = plan.statement->for_columns(mapping.columns);
     return {};
   }
@@ -151,6 +180,7 @@ Status check_headers(LoadPlan& plan, const Cancellation& cancellation) {
     HYPERCOPY_ASSIGN(const OpenedInput input,
                      open_input(plan, index, BatchLimits{}, pool, unused, cancellation));
     if (!noted) note_sequences(plan, input.file->mapping);
+    if (!noted) HYPERCOPY_TRY(try_merge(plan, input.file->mapping, connection));
     if (!noted) plan.first_copy_sql = input.file->copy_sql;
     noted = true;
   }
@@ -186,11 +216,16 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                             .before_v18 = connection.server_version() < kFirstVersionWithPlainMarker};
   plan.statement.emplace(connection, plan.table, plan.options.dialect, plan.options.where);
   note_differences_from_one_copy(plan);
+  HYPERCOPY_TRY(plan_merge(plan, connection));
+  if (plan.single_transaction && !options.import_id.empty()) {
+    return fail(ErrorKind::usage, "--import-id is not possible for a table with a foreign key to itself",
+                "Such a table is loaded in one transaction, of which there is nothing to resume.");
+  }
   if (plan.single_transaction && options.skip_failed_batches) {
     return fail(ErrorKind::usage, "failed batches cannot be skipped in a single transaction",
                 "The table refers to itself, so it is loaded in one.");
   }
-  HYPERCOPY_TRY(check_headers(plan, cancellation));
+  HYPERCOPY_TRY(check_headers(plan, connection, cancellation));
   HYPERCOPY_TRY(plan_rejects(plan));
   return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
 }
@@ -237,6 +272,9 @@ Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const Ba
     input.notices.push_back(fmt::format("{}: {}", name, notice));
   if (plan.wire != Wire::csv) HYPERCOPY_TRY(choose_encoding(plan, *file, input.details));
   file->copy_sql = plan.statement->for_columns(file->mapping.columns);
+  if (plan.merge && !file->mapping.columns.empty()) {
+    HYPERCOPY_ASSIGN(file->merge, plan.merge->for_columns(file->mapping.columns));
+  }
   input.file = std::move(file);
   return input;
 }

@@ -13,6 +13,7 @@
 #include "hypercopy/copy_statement.hpp"
 #include "hypercopy/input_file.hpp"
 #include "hypercopy/load.hpp"
+#include "hypercopy/merge_statement.hpp"
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/session.hpp"
 #include "hypercopy/target_table.hpp"
@@ -26,6 +27,7 @@ struct LoadPlan {
   SessionSettings session{};
   TargetTable table{};
   std::optional<CopyStatement> statement{};
+  std::optional<MergeStatement> merge{};  // --on-conflict
   std::string first_copy_sql{};  // of the first input; empty where only its header, in a pipe, will tell
   SplitOptions split{};
   Kernel kernel = Kernel::scalar;

@@ -71,7 +71,7 @@ bool was_interrupted(const LoadSummary& summary) {
 // Whatever cannot be written at the end: the rows are committed all the same, so say that.
 int report_output_error(Console& console, const Error& error, const LoadSummary& summary) {
   console.log(LogLevel::error,
-              fmt::format("{} (rows committed: {})", error.message, summary.totals.rows_loaded));
+              fmt::format("{} (rows committed: {})", error.message, summary.totals.rows_stored()));
   return static_cast<int>(ExitCode::failed);
 }
 

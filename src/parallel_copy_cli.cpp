@@ -94,8 +94,7 @@ Refusal not_built_yet(const ParallelCopyFlags& flags) {
     bool asked;
     std::string_view flag;
   };
-  const std::array<Feature, 2> features{{
-      {flags.on_conflict_do_nothing, "-on-conflict-do-nothing"},
+  const std::array<Feature, 1> features{{
       {flags.enable_client_side_sorting, "-enable-client-side-sorting"},
   }};
   const auto* const feature = std::ranges::find(features, true, &Feature::asked);
@@ -178,6 +177,8 @@ void set_plain_options(const ParallelCopyFlags& flags, LoadOptions& options) {
   options.verbose = flags.verbose;
   options.skip_failed_batches = flags.skip_batch_errors;
   options.import_id = flags.import_id;
+  options.any_conflict = flags.on_conflict_do_nothing;
+  if (flags.on_conflict_do_nothing) options.on_conflict = OnConflict::nothing;
 }
 
 std::vector<std::string> notices_for(const ParallelCopyFlags& flags) {

@@ -43,7 +43,9 @@
 //                       batches are never cut; refused, not guessed: an id that timescaledb-parallel-copy's own table
 //                       knows, another table or file under the same id, -truncate over a half-done import,
 //                       -skip-batch-errors
-// -on-conflict-do-nothing, -enable-client-side-sorting
+// -on-conflict-do-nothing
+//                       same, and generated columns work (there an error)
+// -enable-client-side-sorting
 //                       refused: not built yet
 // -verbose, -log-batches
 //                       same, in own words; -log-batches speaks only with -verbose, as there

@@ -31,7 +31,7 @@ const std::array<GoFlag, 33> kParallelCopyFlags{{
     {"log-batches", Kind::boolean, "", "Print a line for each batch, with -verbose"},
     {"no-retry", Kind::boolean, "",
      "Do not try again after a lost connection or another failure that passes"},
-    {"on-conflict-do-nothing", Kind::boolean, "", "Not supported yet"},
+    {"on-conflict-do-nothing", Kind::boolean, "", "Leave out rows that clash with a unique index"},
     {"quote", Kind::text, "'\"'", "QUOTE character of COPY", "character"},
     {"reporting-period", Kind::duration, "", "Time between two progress lines; 0s means none"},
     {"retry-timeout", Kind::duration, "5m0s", "How long to try again after such a failure"},

@@ -102,8 +102,8 @@ std::string loaded_line(const LoadSummary& summary) {
     return fmt::format("import '{}' is done: nothing was left to load into {}", summary.import_id,
                        summary.table);
   }
-  const double rows_per_second = per_second(totals.rows_loaded, summary.elapsed);
-  return fmt::format("loaded {} ({}) into {} in {}: {}, {} rows/s, {}", counted(totals.rows_loaded, "row"),
+  const double rows_per_second = per_second(totals.rows_stored(), summary.elapsed);
+  return fmt::format("loaded {} ({}) into {} in {}: {}, {} rows/s, {}", counted(totals.rows_stored(), "row"),
                      human_bytes(totals.committed.bytes), summary.table, human_time(summary.elapsed),
                      human_byte_rate(per_second(totals.committed.bytes, summary.elapsed)),
                      grouped(static_cast<std::uint64_t>(std::llround(rows_per_second))),
@@ -156,8 +156,8 @@ std::string stopped_line(const LoadSummary& summary) {
                        doubt ? "known to be " : "", where);
   }
   return fmt::format("{} after {}: {} ({}) {} committed in {}\nthe rest was rolled back or not sent{}", how,
-                     human_time(summary.elapsed), counted(totals.rows_loaded, "row"),
-                     human_bytes(totals.committed.bytes), totals.rows_loaded == 1 ? "is" : "are",
+                     human_time(summary.elapsed), counted(totals.rows_stored(), "row"),
+                     human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "is" : "are",
                      summary.table, doubt ? ", or is unknown" : "");
 }
 
@@ -178,7 +178,10 @@ std::string rerun_lines(const LoadSummary& summary) {
                               summary.import_id,
                               summary.again.empty() ? "run the same command again" : summary.again);
   }
-  if (totals.rows_loaded > 0) {
+  if (totals.committed.records > 0 && summary.repeatable) {
+    text +=
+        fmt::format("\nloading the same input again doubles nothing: --on-conflict {}", summary.on_conflict);
+  } else if (totals.rows_stored() > 0) {
     text +=
         "\nloading the same input again would double the committed rows:"
         "\nuse --truncate if the table holds nothing else, or delete them first (with --import-id it would "
@@ -204,8 +207,10 @@ std::string left_out_lines(const LedgerTotals& totals) {
                         totals.already_done.records == 1 ? "was" : "were");
   }
   if (totals.rows_updated > 0) {
-    text += fmt::format("\n{} changed a row with the same key, or was superseded by a later record",
-                        counted(totals.rows_updated, "record"));
+    text += fmt::format(
+        "\nof these {} {} new, {} changed a row with the same key or {} superseded by a later record",
+        grouped(totals.rows_loaded), totals.rows_loaded == 1 ? "is" : "are", grouped(totals.rows_updated),
+        totals.rows_updated == 1 ? "was" : "were");
   }
   if (totals.records_conflicted > 0) {
     text += fmt::format("\n{} {} left out: a row with the same key exists",
@@ -398,7 +403,7 @@ std::string summary_text(const LoadSummary& summary, bool verbose) {
 }
 
 std::string command_tag(const LoadSummary& summary) {
-  return fmt::format("COPY {}", summary.totals.rows_loaded);
+  return fmt::format("COPY {}", summary.totals.rows_stored());
 }
 
 std::string summary_json(const LoadSummary& summary) {
@@ -415,13 +420,14 @@ std::string summary_json(const LoadSummary& summary) {
       {"batch_bytes", summary.batch_bytes},
       {"kernel", summary.kernel},
       {"wire", summary.wire},
+      {"on_conflict", summary.on_conflict},
       {"batches_binary", summary.wire_totals.encoded},
       {"batches_given_up", summary.wire_totals.given_up},
       {"batches_sent_again", totals.attempts_again},
       {"server_version", summary.server_version},
       {"elapsed_seconds", seconds(summary.elapsed)},
       {"bytes_per_second", per_second(totals.committed.bytes, summary.elapsed)},
-      {"rows_per_second", per_second(totals.rows_loaded, summary.elapsed)},
+      {"rows_per_second", per_second(totals.rows_stored(), summary.elapsed)},
       {"shares", to_json(summary.shares)},
       {"totals", to_json(totals)},
       {"inputs", inputs_json(summary)},

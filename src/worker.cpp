@@ -136,13 +136,13 @@ void Worker::leave_to_others(const Batch& batch) {
 }
 
 Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
-  const TransactionHead head{.settings = run_.rejects != nullptr ? kCheckWithCopy : "",
+  const TransactionHead head{.settings = settings(),
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
-  auto copied = copy_records(batch, head, checks);
-  if (!copied) return {.rows = fail(std::move(copied).error())};
-  if (!copied->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
-  const RowCounts counts{.loaded = copied->rows, .rejected = copied->rejected.size()};
-  if (auto checked = check_count(batch.records - counts.rejected, copied->rows); !checked)
+  auto written = write_records(batch, head, checks);
+  if (!written) return {.rows = fail(std::move(written).error())};
+  if (!written->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
+  const RowCounts counts = written->rows;
+  if (auto checked = check_count(batch.records, counts.sum()); !checked)
     return {.rows = fail(checked.error())};
   const Stopwatch watch(shares_.worker_sending);
   if (run_.claims != nullptr) {
@@ -152,7 +152,7 @@ Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
   }
   std::unique_ptr<KeptRejects> kept;
   if (counts.rejected > 0) {
-    auto keeping = run_.rejects->keep(batch, copied->rejected, *stream_);
+    auto keeping = run_.rejects->keep(batch, written->rejected, *stream_);
     if (!keeping) return {.rows = fail(std::move(keeping).error())};
     kept = std::move(*keeping);
   }
@@ -172,33 +172,46 @@ Worker::Attempt Worker::commit(const RowCounts& counts, std::unique_ptr<KeptReje
           .kept = std::move(kept)};
 }
 
-Result<Isolated> Worker::copy_records(const Batch& batch, const TransactionHead& head, Checks checks) {
+// What every transaction of the run begins with.
+std::string Worker::settings() const {
+  std::string sql;
+  if (run_.policy.async_commit) sql += "SET LOCAL synchronous_commit TO off; ";
+  if (run_.rejects != nullptr) sql += kCheckWithCopy;
+  return sql;
+}
+
+Result<Worker::Written> Worker::write_records(const Batch& batch, const TransactionHead& head,
+                                              Checks checks) {
   if (run_.rejects == nullptr) {
-    HYPERCOPY_ASSIGN(const Copied copied, copy_or_read_as_windows_1252(batch, head));
-    return Isolated{.claimed = copied.claimed, .rows = copied.rows};
+    HYPERCOPY_ASSIGN(const Stored stored, store_or_read_as_windows_1252(batch, head));
+    return Written{.claimed = stored.claimed, .rows = stored.rows};
   }
   auto isolated = isolation_.copy(batch, head, checks, [&](std::span<const RejectedRecord> rejected) {
     return run_.rejects->allows(batch, rejected);
   });
-  if (isolated) return isolated;
+  if (isolated) {
+    return Written{.claimed = isolated->claimed,
+                   .rows = {.loaded = isolated->rows, .rejected = isolated->rejected.size()},
+                   .rejected = std::move(isolated->rejected)};
+  }
   Error error = std::move(isolated).error();
   // A line that the server names counts from the run's beginning.
   if (error.kind == ErrorKind::sql && !error.location) error.location = extent_of(batch);
   return fail(std::move(error));
 }
 
-Result<Copied> Worker::copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
-  auto copied = copier_.copy(batch, head);
-  if (copied || copied.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return copied;
+Result<Stored> Worker::store_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head) {
+  auto stored = store_.store(batch, head);
+  if (stored || stored.error().sqlstate != "22021" || !run_.policy.windows_1252_fallback) return stored;
   stream_->abort("retried as WIN1252");
   TransactionHead windows_1252 = head;
   windows_1252.settings += "SET LOCAL client_encoding TO 'WIN1252'; ";
-  copied = copier_.copy_as_is(batch, windows_1252);
-  if (copied && copied->claimed) {
+  stored = store_.store(batch, windows_1252, CopyForm::as_it_is);
+  if (stored && stored->claimed) {
     run_.console.log(LogLevel::info,
                      fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
   }
-  return copied;
+  return stored;
 }
 
 void Worker::leave_unknown(const Batch& batch, Attempt& tried, Error error) {
@@ -244,12 +257,13 @@ Error Worker::located(const Batch& batch, Error error) {
   const auto named = error.kind == ErrorKind::sql
                          ? parse_copy_context(error.context, run_.policy.relation, batch.file->mapping)
                          : std::nullopt;
-  const auto record = named ? named_record(batch, named->line) : std::nullopt;
+  const auto record = named ? named_record(batch, named->line) : record_refused_by_merge(batch, error);
   if (!record) {
     error.location = extent_of(batch);
     return error;
   }
   error.location = Location{.source = batch.file->name, .at = record->at};
+  if (!named) return error;
   if (error.column.empty()) error.column = named->column;
   if (is_data_error(error) && !fails_alone(batch, record->bytes, error.sqlstate)) {
     append_detail(error, fmt::format("The server named this record; alone it is accepted, so it clashes with "
@@ -257,6 +271,12 @@ Error Worker::located(const Batch& batch, Error error) {
                                      batch_extent(batch)));
   }
   return error;
+}
+
+// A merge is one INSERT: the server names no record.
+std::optional<RecordInBatch> Worker::record_refused_by_merge(const Batch& batch, const Error& error) {
+  if (error.kind != ErrorKind::sql || !is_data_error(error)) return std::nullopt;
+  return store_.find_refused(batch, error.sqlstate);
 }
 
 // In binary the server counts records.
@@ -278,7 +298,7 @@ struct Worker::SingleTransaction {
   // What one COPY took.
   struct Part {
     BatchSize size{};
-    std::uint64_t rows = 0;
+    RowCounts rows{};
   };
   std::shared_ptr<const InputFile> file{};  // the input whose COPY is open
   CopyTrail trail{};                        // of that COPY
@@ -300,7 +320,7 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
   size.bytes += batch.bytes().size();
   if (next_input) {
     HYPERCOPY_TRY(finish_copy(load));
-    HYPERCOPY_TRY(stream_->begin({}, batch.file->copy_sql));
+    HYPERCOPY_TRY(store_.begin_whole(*batch.file));
     load.file = batch.file;
     load.trail = CopyTrail();
     load.open = load.parts.size() - 1;
@@ -314,15 +334,16 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
 Status Worker::finish_copy(SingleTransaction& load) {
   if (!load.file) return {};
   SingleTransaction::Part& part = load.parts[load.open];
-  HYPERCOPY_ASSIGN(part.rows, stream_->finish());
+  HYPERCOPY_ASSIGN(part.rows, store_.finish_whole(*load.file));
   load.file.reset();
-  return check_count(part.size.records, part.rows);
+  return check_count(part.size.records, part.rows.sum());
 }
 
 // The server's line leads to the record, which may have been sent long ago; without a line it is one of the
 // open COPY's records, and at COMMIT one of all.
 Error Worker::located(const SingleTransaction& load, Error error) const {
   if (error.location || load.trail.empty()) return error;
+  if (load.file) error = store_.of_target(std::move(error), *load.file);
   if (!load.file && load.parts.size() > 1) {
     append_detail(
         error, fmt::format("It is one of the {} records of {} inputs.", load.records(), load.parts.size()));
@@ -365,7 +386,7 @@ void Worker::run_single_transaction() {
     for (const auto& part : load.parts) run_.ledger.unknown(part.size);
     return fail_run(in_doubt(std::move(error), fmt::format("the {} records of this load", load.records())));
   }
-  for (const auto& part : load.parts) run_.ledger.committed(part.size, {.loaded = part.rows});
+  for (const auto& part : load.parts) run_.ledger.committed(part.size, part.rows);
 }
 
 }  // namespace hypercopy

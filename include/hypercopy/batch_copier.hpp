@@ -1,9 +1,9 @@
 // Sends one batch by COPY over a worker's stream, up to the server's count of its rows; COMMIT is the caller's.
 // Shape:   copy() sends COPY BINARY where all values of the batch can be encoded exactly, else the batch as it is. What
 //          the server refuses in binary is rolled back and sent again as it is, so that its own reader judges it, in
-//          its own words and with a line number. copy_as_is() never encodes. prepare() gives the bytes that are sent
-//          then: the batch's, or without the fields that no column takes. send_run() is the one place where rows go to
-//          the server, for whole batches and for parts of them: what belongs to each COPY follows it there.
+//          its own words and with a line number. CopyForm::as_it_is: never encoded. prepare() gives the bytes that are
+//          sent then: the batch's, or without the fields that no column takes. send_run() sends parts of a batch for
+//          bad_record_isolation.hpp: what belongs to each COPY follows it there.
 // Units:   rows as the server's COPY counted them.
 // Owns:    the buffers for encoded and prepared bytes, used again from batch to batch. Borrows the rest.
 // Threads: one.
@@ -35,13 +35,24 @@ struct Copied {
 // Fewer rows than records are no defect where a trigger or WHERE may leave some out.
 [[nodiscard]] Status check_row_count(std::uint64_t records, std::uint64_t rows, bool may_suppress_rows);
 
+// Where a COPY goes.
+struct CopyInto {
+  const std::string& copy_sql;
+  const std::string& binary_sql;
+};
+
+enum class CopyForm : std::uint8_t { best, as_it_is };
+
+// Keys that are taken, or that another transaction is about to take: not about how a value is spelt.
+[[nodiscard]] bool is_key_clash(const Error& error);
+
 class BatchCopier {
  public:
   BatchCopier(CopyStream& stream, WireChoice& wire, Console& console, TimeShares& shares, Kernel kernel)
       : stream_(stream), wire_(wire), console_(console), shares_(shares), encoder_(kernel) {}
 
-  [[nodiscard]] Result<Copied> copy(const Batch& batch, const TransactionHead& head);
-  [[nodiscard]] Result<Copied> copy_as_is(const Batch& batch, const TransactionHead& head);
+  [[nodiscard]] Result<Copied> copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
+                                    CopyForm form);
   // `bytes` are what the statement wants.
   [[nodiscard]] Result<Copied> send(std::string_view bytes, const TransactionHead& head,
                                     const std::string& copy_sql);
@@ -68,6 +79,9 @@ class BatchCopier {
   [[nodiscard]] std::string_view prepared(const Batch& batch) const;
 
  private:
+  [[nodiscard]] Result<Copied> copy_as_is(const Batch& batch, const TransactionHead& head,
+                                          const std::string& copy_sql);
+
   CopyStream& stream_;
   WireChoice& wire_;
   Console& console_;

@@ -9,6 +9,8 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/connection.hpp"
@@ -24,6 +26,8 @@ class CopyStatement {
   CopyStatement(const Connection& connection, const TargetTable& table, const Dialect& dialect,
                 const std::string& where);
 
+  // The same into another relation that has these columns, named as SQL.
+  [[nodiscard]] CopyStatement into(std::string_view relation) const;
   [[nodiscard]] std::string for_columns(const std::vector<std::string>& columns) const;
   // The same as COPY BINARY: the dialect has no part in it.
   [[nodiscard]] std::string binary_for_columns(const std::vector<std::string>& columns) const;

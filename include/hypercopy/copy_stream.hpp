@@ -47,6 +47,8 @@ class CopyStream {
   [[nodiscard]] virtual Result<std::uint64_t> finish() = 0;
   // One statement, or several, outside of COPY, in the open transaction; the rows that the last one touched.
   [[nodiscard]] virtual Result<std::uint64_t> execute(const std::string& sql) = 0;
+  // The same, for a number: the first value that the last statement gave.
+  [[nodiscard]] virtual Result<std::uint64_t> number(const std::string& sql) = 0;
   [[nodiscard]] virtual Status commit() = 0;
   virtual void abort(std::string_view reason) noexcept = 0;
   // False when the connection is lost and the stream can do nothing but reopen().
@@ -72,6 +74,7 @@ class PgCopyStream final : public CopyStream {
   Status put(std::string_view bytes) override;
   Result<std::uint64_t> finish() override;
   Result<std::uint64_t> execute(const std::string& sql) override;
+  Result<std::uint64_t> number(const std::string& sql) override;
   Status commit() override;
   void abort(std::string_view reason) noexcept override;
   bool is_usable() const override { return !broken_ && connection_.is_alive(); }

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/dialect.hpp"
+#include "hypercopy/merge_statement.hpp"
 #include "hypercopy/record_encoder.hpp"
 #include "hypercopy/record_splitter.hpp"
 
@@ -25,6 +27,7 @@ struct InputFile {
   std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
   std::string binary_sql{};                        // COPY BINARY, where there is an encoding
   std::string copy_sql;                            // the COPY statement for its batches
+  std::optional<MergeSql> merge{};                 // for batches with conflicts, under --on-conflict
 };
 
 }  // namespace hypercopy

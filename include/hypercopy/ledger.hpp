@@ -74,6 +74,8 @@ struct LedgerTotals {
   std::uint64_t records_rejected = 0;    //
   std::uint64_t rows_suppressed = 0;     // committed records that a trigger or WHERE left out
 
+  // Rows that are in the table through this run. A record that was superseded by a later one counts with it.
+  [[nodiscard]] std::uint64_t rows_stored() const { return rows_loaded + rows_updated; }
   // Every record that was split has exactly one ending, and what became of every committed record is known.
   [[nodiscard]] bool balanced() const;
   void add(const LedgerTotals& more);

@@ -71,6 +71,15 @@ enum class OnError : std::uint8_t {
   reject,  // it is kept in a reject file, and the rest of its batch is loaded
 };
 
+// What becomes of a record whose key a row has.
+enum class OnConflict : std::uint8_t {
+  error,    // the load stops
+  nothing,  // the record is left out
+  update,   // the row takes its values
+};
+
+[[nodiscard]] std::string_view to_string(OnConflict action);
+
 struct LoadOptions {
   ConnectionOptions connection{};
   TableName table{};
@@ -101,6 +110,10 @@ struct LoadOptions {
   RejectLimit max_rejects{};         // --max-rejects
   bool single_transaction = false;   // --single-transaction: one worker, one transaction, one COPY per file
 
+  OnConflict on_conflict = OnConflict::error;  // --on-conflict
+  std::vector<std::string>
+      conflict_key{};  // --conflict-key; empty: the primary key, or the only unique index
+
   ProgressStyle progress = ProgressStyle::automatic;
   std::chrono::milliseconds reporting_period{0};  // 0: ten seconds when not on a terminal
   std::string report_file{};                      // --report: JSON
@@ -111,6 +124,7 @@ struct LoadOptions {
   std::string where{};                 // COPY ... WHERE, as SQL; never on a hypertable
   bool extra_mappings = false;         // entries of column_map for fields the header lacks: said, not refused
   bool empty_input_copies = true;      // an input without any record is one empty COPY, as it is for psql
+  bool any_conflict = false;           // OnConflict::nothing for whatever unique index, or none at all
   bool skip_failed_batches = false;    // a batch that the server refuses is dropped whole; said and counted
   bool windows_1252_fallback = false;  // a batch that is invalid in UTF-8 (22021) is sent again as WIN1252
 };

@@ -53,6 +53,8 @@ struct LoadSummary {
   std::string kernel;  // scan kernel in use
   std::string wire;    // --wire: auto, binary or csv
   WireTotals wire_totals{};
+  std::string on_conflict = "error";  // --on-conflict
+  bool repeatable = false;  // each record has a key that is looked for: a second load doubles nothing
   std::string server_version;
   std::chrono::nanoseconds elapsed{};
   TimeShares shares{};
@@ -76,7 +78,7 @@ struct LoadSummary {
 // No trailing newline.
 [[nodiscard]] std::string summary_text(const LoadSummary& summary, bool verbose);
 
-// "COPY 1000": PostgreSQL's own command tag, the last line of stdout.
+// "COPY 1000": PostgreSQL's own command tag, the last line of stdout, with the rows that are new or were changed.
 [[nodiscard]] std::string command_tag(const LoadSummary& summary);
 
 // One JSON object over several lines, no trailing newline; field names are those of the structs (durations

@@ -24,6 +24,7 @@
 #include "hypercopy/bad_record_isolation.hpp"
 #include "hypercopy/batch_copier.hpp"
 #include "hypercopy/batch_queue.hpp"
+#include "hypercopy/conflict_merge.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/failure_location.hpp"
@@ -86,7 +87,8 @@ class Worker {
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
         copier_(*stream_, run.wire, run.console, shares_, kernel),
-        isolation_(*stream_, copier_, {run.policy.relation, run.policy.may_suppress_rows, kernel}) {}
+        isolation_(*stream_, copier_, {run.policy.relation, run.policy.may_suppress_rows, kernel}),
+        store_(*stream_, copier_, shares_, run.policy.relation) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -103,6 +105,12 @@ class Worker {
     bool refused_at_commit = false;
     std::unique_ptr<KeptRejects> kept{};  // nothing: no record was rejected
   };
+  // What a batch's records became, before COMMIT.
+  struct Written {
+    bool claimed = true;
+    RowCounts rows{};
+    std::vector<RejectedRecord> rejected{};
+  };
   using Checks = BadRecordIsolation::Checks;
 
   void run_batches();
@@ -115,19 +123,21 @@ class Worker {
   [[nodiscard]] Status check_count(std::uint64_t records, std::uint64_t rows) const;
   void load(const Batch& batch);
   [[nodiscard]] Attempt attempt(const Batch& batch, Checks checks);
-  [[nodiscard]] Result<Isolated> copy_records(const Batch& batch, const TransactionHead& head, Checks checks);
+  [[nodiscard]] std::string settings() const;
+  [[nodiscard]] Result<Written> write_records(const Batch& batch, const TransactionHead& head, Checks checks);
   [[nodiscard]] Attempt commit(const RowCounts& counts, std::unique_ptr<KeptRejects> kept);
   void settle_committed(const Batch& batch, Attempt& tried);
   // False: the run has failed.
   [[nodiscard]] bool take_back_rejects(const Batch& batch, Attempt& tried);
   [[nodiscard]] CommitOutcome settle_commit(const Batch& batch, const Error& error);
   void leave_to_others(const Batch& batch);
-  [[nodiscard]] Result<Copied> copy_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
+  [[nodiscard]] Result<Stored> store_or_read_as_windows_1252(const Batch& batch, const TransactionHead& head);
   void leave_unknown(const Batch& batch, Attempt& tried, Error error);
   void settle_failure(const Batch& batch, Error error);
   void fail_run(Error error);
   [[nodiscard]] Error located(const Batch& batch, Error error);
   [[nodiscard]] std::optional<RecordInBatch> named_record(const Batch& batch, std::uint64_t line) const;
+  [[nodiscard]] std::optional<RecordInBatch> record_refused_by_merge(const Batch& batch, const Error& error);
   [[nodiscard]] bool fails_alone(const Batch& batch, std::string_view record, const std::string& sqlstate);
 
   RunContext& run_;
@@ -136,6 +146,7 @@ class Worker {
   TimeShares shares_;
   BatchCopier copier_;
   BadRecordIsolation isolation_;
+  ConflictMerge store_;
 };
 
 }  // namespace hypercopy

@@ -152,7 +152,7 @@ const std::vector<FlagCase>& flags() {
       {"client_side_sorting", {"-table", "t", "-enable-client-side-sorting"}, kTwo, 1, {}},
       {"no_retry", {"-table", "t", "-no-retry", "-retry-timeout", "1m"}, kTwo, 0, kTwoRows},
       {"retry_timeout", {"-table", "t", "-retry-timeout", "1m"}, kTwo, 0, kTwoRows},
-      {"on_conflict", {"-table", "t", "-on-conflict-do-nothing"}, kTwo, 1, {}, Peer::differs},
+      {"on_conflict", {"-table", "t", "-on-conflict-do-nothing"}, kTwo, 0, kTwoRows},
       {"log_batches", {"-table", "t", "-log-batches"}, kTwo, 0, kTwoRows},
       {"empty_input", {"-table", "t"}, "", 0, {}},
       {"no_final_newline", {"-table", "t"}, "1,x\n2,y", 0, kTwoRows},

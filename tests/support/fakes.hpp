@@ -118,6 +118,7 @@ class FakeStream final : public CopyStream {
     HYPERCOPY_TRY(checked(server_.call()));
     return 0;
   }
+  Result<std::uint64_t> number(const std::string& sql) override { return execute(sql); }
   Status commit() override {
     auto answered = server_.call();
     arrived_ = answered || server_.fault() == FakeServer::Fault::answer;

@@ -76,6 +76,18 @@ const std::vector<AcceptedCase>& accepted() {
       {"port", {"-p", "5433"}, [](const Options& o) { return o.connection.port == "5433"; }},
       {"port_joined", {"-p5433"}, [](const Options& o) { return o.connection.port == "5433"; }},
       {"username", {"-U", "u"}, [](const Options& o) { return o.connection.user == "u"; }},
+      {"on_conflict", {}, [](const Options& o) { return o.on_conflict == OnConflict::error; }},
+      {"on_conflict_error",
+       {"--on-conflict", "error"},
+       [](const Options& o) { return o.on_conflict == OnConflict::error; }},
+      {"on_conflict_nothing",
+       {"--on-conflict=nothing"},
+       [](const Options& o) { return o.on_conflict == OnConflict::nothing && !o.any_conflict; }},
+      {"conflict_key",
+       {"--on-conflict", "update", "--conflict-key", "A,\"B,c\""},
+       [](const Options& o) {
+         return o.on_conflict == OnConflict::update && o.conflict_key == Words{"a", "B,c"};
+       }},
       {"no_password",
        {"-w"},
        [](const Options& o) { return o.connection.password == ConnectionOptions::Password::never; }},

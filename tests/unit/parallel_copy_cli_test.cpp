@@ -268,7 +268,15 @@ INSTANTIATE_TEST_SUITE_P(Flags, AcceptedTest,
                                               [](const Command& c) { return c.options.skip_failed_batches; }},
                                  AcceptedCase{"on_conflict_do_nothing_false",
                                               {"-on-conflict-do-nothing=false"},
-                                              [](const Command& c) { return c.options.jobs == 1; }},
+                                              [](const Command& c) {
+                                                return c.options.on_conflict == OnConflict::error;
+                                              }},
+                                 AcceptedCase{"on_conflict_do_nothing",
+                                              {"-on-conflict-do-nothing"},
+                                              [](const Command& c) {
+                                                return c.options.on_conflict == OnConflict::nothing &&
+                                                       c.options.any_conflict;
+                                              }},
                                  AcceptedCase{"disable_direct_compress",
                                               {"-disable-direct-compress"},
                                               [](const Command& c) { return c.notices.empty(); }},
@@ -432,7 +440,6 @@ INSTANTIATE_TEST_SUITE_P(
         FatalCase{"import_id_skipping_batches",
                   {"-import-id", "x", "-skip-batch-errors"},
                   "Error: an import cannot be complete without the batches that failed"},
-        FatalCase{"on_conflict_do_nothing", {"-on-conflict-do-nothing"}, not_yet("-on-conflict-do-nothing")},
         FatalCase{
             "client_side_sorting", {"-enable-client-side-sorting"}, not_yet("-enable-client-side-sorting")},
         FatalCase{"client_side_sorting_without_compress",
