@@ -256,6 +256,13 @@ std::string_view QueryResult::text(int row, int column) const {
   return {PQgetvalue(result_.get(), row, column),
           static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
+std::string QueryResult::bytes(int row, int column) const {
+  std::size_t size = 0;
+  const auto* const text = reinterpret_cast<const unsigned char*>(PQgetvalue(result_.get(), row, column));
+  const std::unique_ptr<unsigned char, decltype(&PQfreemem)> plain(PQunescapeBytea(text, &size), &PQfreemem);
+  if (!plain) throw std::bad_alloc();
+  return {reinterpret_cast<const char*>(plain.get()), size};
+}
 std::uint64_t QueryResult::rows_affected() const {
   const std::string_view digits = PQcmdTuples(result_.get());
   std::uint64_t rows = 0;

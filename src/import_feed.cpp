@@ -45,7 +45,8 @@ class ImportFeed final : public BatchFeed {
     HYPERCOPY_ASSIGN(input_, open_announced(open_input_, number, context_.limits, context_));
     opened_ = number;
     const Position first = input_.reader->position();
-    HYPERCOPY_ASSIGN(state_, ledger_.start_input(number, first, mapping_text(*input_.file)));
+    HYPERCOPY_ASSIGN(state_,
+                     ledger_.start_input(number, first, mapping_text(*input_.file), input_.file->prologue));
     in_step_ = false;
     if (!input_.reader->source().size()) {
       HYPERCOPY_ASSIGN(const auto planned, ledger_.intervals(number, false));

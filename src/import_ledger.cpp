@@ -7,6 +7,7 @@
 #include <charconv>
 #include <random>
 
+#include "hexadecimal.hpp"
 #include "import_schema.hpp"
 
 namespace hypercopy {
@@ -351,15 +352,16 @@ Result<PlannedInput> ImportLedger::input(std::size_t number) {
 }
 
 Result<PlannedInput> ImportLedger::start_input(std::size_t number, const Position& first,
-                                               const std::string& mapping) {
+                                               const std::string& mapping, std::string_view prologue) {
   const std::array<std::string, 1> columns{mapping};
   HYPERCOPY_TRY(ask([&]() {
-    return connection_->execute(fmt::format("UPDATE hypercopy.input SET mapping = $1, first_byte = {0}, "
-                                            "first_line = {1}, planned_byte = {0}, "
-                                            "planned_line = {1}, planned_record = {2} WHERE job = {3} AND "
-                                            "number = {4} AND first_byte IS NULL",
-                                            first.byte, first.line, first.record, job_, number),
-                                columns);
+    return connection_->execute(
+        fmt::format("UPDATE hypercopy.input SET mapping = $1, prologue = {5}, first_byte = {0}, "
+                    "first_line = {1}, planned_byte = {0}, "
+                    "planned_line = {1}, planned_record = {2} WHERE job = {3} AND "
+                    "number = {4} AND first_byte IS NULL",
+                    first.byte, first.line, first.record, job_, number, bytes_sql(prologue)),
+        columns);
   }));
   HYPERCOPY_ASSIGN(
       const QueryResult same, ask([&]() {
@@ -517,6 +519,41 @@ Result<std::vector<ImportTotals>> ImportLedger::totals() {
     }
   }
   return totals;
+}
+
+// In pages: all rejects of an input need not fit into memory.
+Status ImportLedger::for_each_reject(std::size_t input, const TakeReject& take) {
+  constexpr int kPage = 1000;
+  std::uint64_t behind = 0;
+  while (true) {
+    HYPERCOPY_ASSIGN(const QueryResult rows, ask([&]() {
+                       return connection_->execute(
+                           fmt::format("SELECT record, line, byte, content, sqlstate, column_name, "
+                                       "constraint_name, message, detail, newline, "
+                                       "coalesce(prologue, '') FROM hypercopy.reject JOIN hypercopy.input ON "
+                                       "input.job = reject.job AND "
+                                       "input.number = reject.input WHERE reject.job = {} AND reject.input = "
+                                       "{} AND record > {} ORDER BY record "
+                                       "LIMIT {}",
+                                       job_, input, behind, kPage));
+                     }));
+    for (int row = 0; row < rows.rows(); ++row) {
+      const std::string content = rows.bytes(row, 3);
+      const RejectedRecord record{.at = {.byte = count_at(rows, row, 2),
+                                         .line = count_at(rows, row, 1),
+                                         .record = count_at(rows, row, 0)},
+                                  .bytes = content,
+                                  .sqlstate = std::string(rows.text(row, 4)),
+                                  .column = std::string(rows.text(row, 5)),
+                                  .constraint = std::string(rows.text(row, 6)),
+                                  .message = std::string(rows.text(row, 7)),
+                                  .detail = std::string(rows.text(row, 8))};
+      behind = record.at.record;
+      HYPERCOPY_TRY(
+          take(record, rows.bytes(row, 10), static_cast<NewlineStyle>(number_at<int>(rows, row, 9))));
+    }
+    if (rows.rows() < kPage) return {};
+  }
 }
 
 // One transaction that waits for the disk: with it all that it saw is durable, also what was committed without waiting.

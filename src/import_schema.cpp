@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS hypercopy.input (
   size bigint,
   fingerprint text NOT NULL,
   mapping text,
+  prologue bytea,
   first_byte bigint,
   first_line bigint,
   planned_byte bigint,
@@ -42,6 +43,20 @@ CREATE TABLE IF NOT EXISTS hypercopy.input (
   complete boolean NOT NULL DEFAULT false,
   PRIMARY KEY (job, number)
 ) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS hypercopy.reject (
+  job integer NOT NULL,
+  input integer NOT NULL,
+  record bigint NOT NULL,
+  line bigint NOT NULL,
+  byte bigint NOT NULL,
+  content bytea NOT NULL,
+  sqlstate text NOT NULL,
+  column_name text NOT NULL,
+  constraint_name text NOT NULL,
+  message text NOT NULL,
+  detail text NOT NULL,
+  PRIMARY KEY (job, input, record)
+);
 CREATE TABLE IF NOT EXISTS hypercopy.interval (
   job integer NOT NULL,
   input integer NOT NULL,

@@ -1,5 +1,5 @@
 // The tables of the import ledger, made where they are missing.
-// Shape:   schema hypercopy with tables job, input, interval; documented for readers in docs/ledger.md.
+// Shape:   schema hypercopy with tables job, input, interval, reject; documented for readers in docs/imports.md.
 // Threads: one.
 // Errors:  sql 42501 with what an administrator has to run.
 #pragma once

@@ -177,7 +177,7 @@ Result<ImportInfo> forget_import(Connection& connection, const std::string& impo
                             counted(info.loaders, "process", "processes")),
                 "Stop it first.");
   }
-  for (const std::string_view table : {"interval", "input"}) {
+  for (const std::string_view table : {"reject", "interval", "input"}) {
     HYPERCOPY_TRY(connection.execute(
         fmt::format(
             "DELETE FROM hypercopy.{} WHERE job = (SELECT id FROM hypercopy.job WHERE import_id = $1)",

@@ -18,6 +18,7 @@
 #include "hypercopy/sql_identifier.hpp"
 #include "import_feed.hpp"
 #include "import_job.hpp"
+#include "import_rejects.hpp"
 #include "load_plan.hpp"
 
 namespace hypercopy {
@@ -208,7 +209,8 @@ class PlannedRun {
     if (plan_.table.is_unlogged) HYPERCOPY_TRY(know_server());
     run_workers();
     if (import_ && summary_.complete) return sum_up_import();
-    return {};
+    // After a request to stop nothing more is asked of the server; the next run writes them.
+    return import_ && !summary_.interrupted ? write_import_rejects() : Status{};
   }
 
  private:
@@ -229,14 +231,17 @@ class PlannedRun {
     const std::size_t inputs = plan_.files.size();
     PipelineOptions pipeline = pipeline_options(plan_);
     if (claims_) pipeline.claims = &*claims_;
-    RejectFiles rejects(plan_.reject_files);
-    if (!plan_.reject_files.empty()) pipeline.rejects = &rejects;
+    RejectFiles files(import_ ? std::vector<std::string>{} : plan_.reject_files);
+    ImportRejects rows(import_ ? import_->job() : 0);
+    if (!plan_.reject_files.empty()) {
+      pipeline.rejects = import_ ? static_cast<RejectSink*>(&rows) : &files;
+    }
     summarise(run_pipeline(
                   pipeline,
                   import_ ? import_feed(*import_, open_input, inputs) : sequential_feed(open_input, inputs),
                   open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
               summary_);
-    summary_.reject_files = rejects.written();
+    summary_.reject_files = files.written();
   }
 
   Status open_import() {
@@ -255,23 +260,37 @@ class PlannedRun {
     import_.emplace(std::move(ledger));
     import_->stop_at({*run_stop_});
     claims_.emplace(import_->claims());
-    if (!import_->was_begun()) return {};
-    return say_what_is_done();
+    HYPERCOPY_ASSIGN(const auto totals, import_->totals());
+    std::uint64_t rejected = 0;
+    for (const auto& input : totals) rejected += input.rejected_by_others;
+    if (rejected == 0) HYPERCOPY_TRY(refuse_used_reject_files(plan_.reject_files));
+    if (import_->was_begun()) say_what_is_done(totals);
+    return {};
   }
 
-  Status say_what_is_done() {
-    HYPERCOPY_ASSIGN(const auto totals, import_->totals());
+  void say_what_is_done(const std::vector<ImportTotals>& totals) {
     std::uint64_t records = 0;
     for (const auto& input : totals) {
       records += input.others.records;
       bytes_done_before_ += input.others.bytes;
     }
-    if (!import_->is_done() && records > 0) {
-      environment_.console.log(LogLevel::info,
-                               fmt::format("going on with import '{}': {} records were loaded before",
-                                           plan_.options.import_id, records));
+    if (import_->is_done() || records == 0) return;
+    environment_.console.log(LogLevel::info,
+                             fmt::format("going on with import '{}': {} records were loaded before",
+                                         plan_.options.import_id, records));
+  }
+
+  Status write_import_rejects() {
+    if (plan_.reject_files.empty()) return {};
+    std::vector<std::string> names;
+    for (const auto& file : plan_.files) names.push_back(file == "-" ? "standard input" : file);
+    auto written = write_reject_files(*import_, plan_.reject_files, names);
+    if (written) {
+      summary_.reject_files = std::move(*written);
+      return {};
     }
-    return {};
+    // What ended the load says more.
+    return summary_.error ? Status{} : fail(std::move(written).error());
   }
 
   // The ledger's sums are the truth about a finished import: it has also what other runs and loaders did, and none of
@@ -291,12 +310,13 @@ class PlannedRun {
       one.split.add(input.mine);
       one.split.add(input.others);
       summary_.input_totals.push_back(one);
+      summary_.rejected_before += input.rejected_by_others;
       sum.add(one);
     }
     summary_.totals = sum;
     summary_.import_done = true;
     summary_.complete = true;
-    return {};
+    return write_import_rejects();
   }
 
   Status truncate(const std::string& copy_sql) {

@@ -78,9 +78,6 @@ Status check_rejects(const LoadOptions& options) {
   HYPERCOPY_TRY(usage_if(options.wire == Wire::binary,
                          "--on-error reject and --wire binary exclude each other",
                          "whether a value is bad is the server's CSV reader to say; leave --wire out"));
-  HYPERCOPY_TRY(
-      usage_if(!options.import_id.empty(), "--on-error reject and --import-id exclude each other so far",
-               "rejects of an import would have to be kept in its ledger: leave one of the two out"));
   return usage_if(options.reject_file == "-", "--reject-file - is refused: standard output is for the result",
                   "rejected records must be on disk before their batch is committed: name a file");
 }

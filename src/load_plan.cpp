@@ -154,7 +154,8 @@ Status plan_rejects(LoadPlan& plan) {
         "Drop the foreign key, load, correct and load the rejects, and add it again.");
   }
   HYPERCOPY_ASSIGN(plan.reject_files, plan_reject_files(plan.options.reject_file, plan.files));
-  return {};
+  // Those of an import are written anew by each of its runs.
+  return plan.options.import_id.empty() ? refuse_used_reject_files(plan.reject_files) : Status{};
 }
 
 Status check_server(const Connection& connection) {

@@ -8,18 +8,17 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "append_file.hpp"
 #include "hypercopy/input_file.hpp"
+#include "reject_reason.hpp"
 
 namespace hypercopy {
 
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSuffix = ".rejects";
 
@@ -52,16 +51,18 @@ Status check_place(const std::string& path) {
     return fail(ErrorKind::usage, fmt::format("the reject file {} is not a regular file", path),
                 "rejected records must be on disk before their batch is committed: name a file");
   }
-  if (info.st_size > 0) {
-    return fail(
-        ErrorKind::usage, fmt::format("the reject file {} is not empty", path),
-        "it may hold the bad records of an earlier load: correct and load it, then remove it, or name "
-        "another file with --reject-file");
-  }
   if (::access(path.c_str(), W_OK) == 0) return {};
   return fail(ErrorKind::usage,
               fmt::format("the reject file {} cannot be written: {}", path, std::strerror(errno)),
               "name another file with --reject-file");
+}
+
+Status check_empty(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || info.st_size == 0) return {};
+  return fail(ErrorKind::usage, fmt::format("the reject file {} is not empty", path),
+              "it may hold the bad records of an earlier load: correct and load it, then remove it, or name "
+              "another file with --reject-file");
 }
 
 Status make_folder(const std::string& folder) {
@@ -71,28 +72,6 @@ Status make_folder(const std::string& folder) {
   return fail(ErrorKind::usage,
               fmt::format("the folder {} for reject files cannot be made: {}", folder, failed.message()),
               "with several inputs --reject-file names a folder");
-}
-
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
-std::string reason_line(const Batch& batch, const RejectedRecord& record) {
-  const Json reason{{"file", batch.file->name},
-                    {"record", record.at.record},
-                    {"line", record.at.line},
-                    {"byte", record.at.byte},
-                    {"sqlstate", or_null(record.sqlstate)},
-                    {"column", or_null(record.column)},
-                    {"constraint", or_null(record.constraint)},
-                    {"message", record.message},
-                    {"detail", or_null(record.detail)}};
-  return reason.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string reasons_path(const std::string& reject_file) { return reject_file + ".jsonl"; }
-
-std::string_view newline_of(const Batch& batch) {
-  if (batch.newline == NewlineStyle::crlf) return "\r\n";
-  return batch.newline == NewlineStyle::cr ? "\r" : "\n";
 }
 
 }  // namespace
@@ -116,6 +95,14 @@ Result<std::vector<std::string>> plan_reject_files(const std::string& wanted,
     HYPERCOPY_TRY(check_place(reasons_path(paths.back())));
   }
   return paths;
+}
+
+Status refuse_used_reject_files(const std::vector<std::string>& paths) {
+  for (const auto& path : paths) {
+    HYPERCOPY_TRY(check_empty(path));
+    HYPERCOPY_TRY(check_empty(reasons_path(path)));
+  }
+  return {};
 }
 
 struct RejectFiles::Pair {
@@ -147,9 +134,8 @@ class RejectFiles::Kept final : public KeptRejects {
     std::string bytes = records_size_ == 0 ? batch.file->prologue : std::string();
     std::string reasons;
     for (const auto& record : records) {
-      bytes += record.bytes;
-      if (!bytes.ends_with('\n') && !bytes.ends_with('\r')) bytes += newline_of(batch);
-      reasons += reason_line(batch, record);
+      bytes += with_newline(record.bytes, batch.newline);
+      reasons += reason_line(batch.file->name, record);
     }
     count_ = records.size();
     HYPERCOPY_TRY(pair_.records.append(bytes));

@@ -371,7 +371,7 @@ ExitCode exit_code(const LoadSummary& summary) {
     return summary.interrupted_by == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
   }
   if (!summary.error) {
-    return summary.totals.records_rejected > 0 ? ExitCode::rejected : ExitCode::ok;
+    return summary.totals.records_rejected + summary.rejected_before > 0 ? ExitCode::rejected : ExitCode::ok;
   }
   switch (summary.error->kind) {
     case ErrorKind::usage:

@@ -43,6 +43,8 @@ class QueryResult {
   [[nodiscard]] int rows() const;
   [[nodiscard]] bool is_null(int row, int column) const;
   [[nodiscard]] std::string_view text(int row, int column) const;
+  // Of a bytea column.
+  [[nodiscard]] std::string bytes(int row, int column) const;
   [[nodiscard]] bool boolean(int row, int column) const { return text(row, column) == "t"; }
   // Of INSERT, UPDATE, DELETE and what gives rows; else 0.
   [[nodiscard]] std::uint64_t rows_affected() const;

@@ -27,6 +27,7 @@
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/connection.hpp"
 #include "hypercopy/ledger.hpp"
+#include "hypercopy/reject_sink.hpp"
 #include "hypercopy/retry.hpp"
 #include "hypercopy/worker.hpp"
 
@@ -111,13 +112,16 @@ class ImportLedger {
   // No input is a pipe.
   [[nodiscard]] bool can_read_again() const { return shared_; }
   [[nodiscard]] ImportClaims claims() const;
+  // Its key in the tables.
+  [[nodiscard]] int job() const { return job_; }
   // From now on this ends the waiting.
   void stop_at(StopAt stop) { stop_.emplace(stop); }
 
   [[nodiscard]] Result<PlannedInput> input(std::size_t number);
   // The first run settles where the records begin and how they are read; a later one must find the same.
+  // `prologue`: its bytes in front of the first record.
   [[nodiscard]] Result<PlannedInput> start_input(std::size_t number, const Position& first,
-                                                 const std::string& mapping);
+                                                 const std::string& mapping, std::string_view prologue);
   // False: somebody has planned these bytes, or others behind them, before.
   [[nodiscard]] Result<bool> plan(const PlannedInterval& interval, const Position& behind);
   // False as for plan().
@@ -128,6 +132,10 @@ class ImportLedger {
   // Waits for the transaction that holds this interval, and ends it where its loader is dead.
   [[nodiscard]] Status wait_for(const PlannedInterval& interval);
   [[nodiscard]] Result<std::vector<ImportTotals>> totals();
+  using TakeReject =
+      std::function<Status(const RejectedRecord& record, std::string_view prologue, NewlineStyle newline)>;
+  // In the order of the input.
+  [[nodiscard]] Status for_each_reject(std::size_t input, const TakeReject& take);
   // Everything is planned, done and durable: says so in one transaction. False: something is not.
   [[nodiscard]] Result<bool> finish();
 

@@ -26,10 +26,12 @@ namespace hypercopy {
 // The path of each input's reject file. `wanted` is --reject-file: a file's path for a single input, else a folder, made
 // where it is missing; empty: INPUT.rejects beside each input, stdin.rejects in the current folder. Inputs of one name get
 // numbers.
-// Errors: usage: a file that holds something already or is not a regular file (a pipe keeps nothing), a folder that cannot
-// be written to.
+// Errors: usage: a file that is not a regular file (a pipe keeps nothing), a folder that cannot be written to.
 [[nodiscard]] Result<std::vector<std::string>> plan_reject_files(const std::string& wanted,
                                                                  const std::vector<std::string>& inputs);
+
+// Errors: usage: one of them, or of the files that say why, holds something already.
+[[nodiscard]] Status refuse_used_reject_files(const std::vector<std::string>& paths);
 
 class RejectFiles final : public RejectSink {
  public:

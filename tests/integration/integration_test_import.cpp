@@ -1,7 +1,11 @@
 // --import-id: whatever ended a load, the same command goes on, and every record is in the table once.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -26,7 +30,7 @@ class Import : public CheckedLoadTest {
  protected:
   void TearDown() override {
     if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") {
-      for (const std::string table : {"interval", "input"}) {
+      for (const std::string table : {"reject", "interval", "input"}) {
         server().execute(fmt::format(
             "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id LIKE '{}%')",
             table, schema()));
@@ -378,6 +382,60 @@ TEST_F(Import, ARoleWithoutRightsIsToldWhatToGrant) {
   const Checked run = this->run("t", {"--import-id", id("b"), input()});
   EXPECT_EQ(run.outcome.exit_code, 1);
   EXPECT_TRUE(says(run, "GRANT USAGE ON SCHEMA hypercopy"));
+}
+
+// Every tenth record is refused; the reject file is written from the ledger, whichever run refused them.
+TEST_F(Import, RejectsOfAllRunsAreInOneFileOnce) {
+  make_table_that_waits();
+  server().execute("ALTER TABLE t ADD CHECK (a % 10 <> 0 OR a = 500)");
+  std::string expected = "a\n";
+  for (std::uint64_t number = 10; number <= kRows; number += 10) {
+    if (number != 500) expected += fmt::format("{}\n", number);
+  }
+  const std::string file = folder_.file("input.csv", "a\n" + numbers());
+  const std::string rejects = folder_.path() + "/bad";
+  const auto all = arguments({"--header", "--on-error", "reject", "--reject-file", rejects, file});
+  const auto contents = [](const std::string& path) {
+    std::ifstream stream(path);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  const Server holder;
+  hold(holder);
+  const auto process = start("t", all);
+  await_blocked(1);
+  process->signal(SIGKILL);
+  EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
+  release(holder);
+  await(
+      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker "
+      "%' AND "
+      "query LIKE '%" +
+      schema() + "%')");
+  rows_before_ = count("t");
+  const Checked run = this->run("t", all);
+  EXPECT_EQ(run.outcome.exit_code, 3) << run.outcome.err;
+  EXPECT_EQ(count("t"), kRows - 99);
+  EXPECT_EQ(contents(rejects), expected);
+  EXPECT_EQ(std::ranges::count(contents(rejects + ".jsonl"), '\n'), 99);
+  EXPECT_NE(contents(rejects + ".jsonl").find(R"("record":770,"line":771)"), std::string::npos);
+  // Done, and its rejects are not forgotten.
+  std::filesystem::remove(rejects);
+  rows_before_ = kRows - 99;
+  const Checked again = this->run("t", all);
+  EXPECT_EQ(again.outcome.exit_code, 3);
+  EXPECT_EQ(again.outcome.out, "COPY 0\n");
+  EXPECT_EQ(contents(rejects), expected);
+}
+
+TEST_F(Import, AnotherRejectFileIsNotOverwritten) {
+  server().execute("CREATE TABLE t (a int CHECK (a <> 7))");
+  const std::string used = folder_.file("bad", "of yesterday\n");
+  const auto all = arguments({"--on-error", "reject", "--reject-file", used, input()});
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const Checked run = this->run("t", all);
+    EXPECT_EQ(run.outcome.exit_code, 2);
+    EXPECT_TRUE(says(run, "is not empty"));
+  }
 }
 
 TEST_F(Import, TheDropInGoesOnToo) {

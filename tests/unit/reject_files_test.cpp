@@ -210,19 +210,30 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(RejectFilesTest, APlaceThatCannotBeUsedIsSeenAtOnce) {
   const std::string full = folder_.file("full", "a record of yesterday\n");
-  static_cast<void>(folder_.file("reasons.jsonl", "{}\n"));
   const std::string fifo = folder_.path() + "/fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-  for (const std::string& path : {full, folder_.path() + "/reasons", fifo, std::string("/dev/full"),
-                                  folder_.path() + "/none/file", full + "/folder/"}) {
+  for (const std::string& path :
+       {fifo, std::string("/dev/full"), folder_.path() + "/none/file", full + "/folder/"}) {
     const auto paths = plan_reject_files(path, {"in.csv"});
     ASSERT_FALSE(paths) << path;
     EXPECT_EQ(paths.error().kind, ErrorKind::usage) << path;
     EXPECT_FALSE(paths.error().hint.empty()) << path;
   }
-  EXPECT_EQ(contents(full), "a record of yesterday\n");
-  // An empty file is taken: mktemp makes such.
   EXPECT_TRUE(plan_reject_files(folder_.file("empty", ""), {"in.csv"}));
+}
+
+TEST_F(RejectFilesTest, AFileThatHoldsSomethingIsNotTaken) {
+  const std::string full = folder_.file("full", "a record of yesterday\n");
+  static_cast<void>(folder_.file("reasons.jsonl", "{}\n"));
+  for (const std::string& path : {full, folder_.path() + "/reasons"}) {
+    const auto refused = refuse_used_reject_files({path});
+    ASSERT_FALSE(refused) << path;
+    EXPECT_EQ(refused.error().kind, ErrorKind::usage) << path;
+    EXPECT_FALSE(refused.error().hint.empty()) << path;
+  }
+  EXPECT_EQ(contents(full), "a record of yesterday\n");
+  // mktemp makes an empty one.
+  EXPECT_TRUE(refuse_used_reject_files({folder_.file("empty", ""), folder_.path() + "/missing"}));
 }
 
 }  // namespace
