@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <future>
+#include <mutex>
 #include <set>
 
 #include "hypercopy/pipeline.hpp"
@@ -36,6 +37,38 @@ struct Case {
   unsigned jobs = 3;
   std::size_t batch_bytes = 128;
   WorkerPolicy policy{.relation = "t"};
+  RejectSink* rejects = nullptr;
+};
+
+// What is kept for good, and how often that was promised.
+class MemorySink final : public RejectSink {
+ public:
+  Result<std::unique_ptr<KeptRejects>> keep(const Batch& /*batch*/, std::span<const RejectedRecord> records,
+                                            CopyStream& /*stream*/) override {
+    auto kept = std::make_unique<Kept>(*this);
+    for (const auto& record : records) kept->records.emplace_back(record.bytes);
+    return kept;
+  }
+  // REQUIRES: no worker is at work.
+  [[nodiscard]] const std::vector<std::string>& records() const { return records_; }
+
+ private:
+  struct Kept final : public KeptRejects {
+    explicit Kept(MemorySink& owner) : sink(owner) {}
+    Status end(CommitOutcome outcome) override {
+      const std::lock_guard lock(sink.mutex_);
+      if (outcome != CommitOutcome::rolled_back)
+        sink.records_.insert(sink.records_.end(), records.begin(), records.end());
+      return {};
+    }
+    std::string place() const override { return "memory"; }
+
+    MemorySink& sink;
+    std::vector<std::string> records;
+  };
+
+  std::mutex mutex_;
+  std::vector<std::string> records_;  // protected by mutex_ while workers are at work
 };
 
 PipelineOutcome run(const Case& setup, FakeServer& server) {
@@ -58,7 +91,8 @@ PipelineOutcome run(const Case& setup, FakeServer& server) {
   const StreamOpener open_stream = [&](unsigned) -> Result<std::unique_ptr<CopyStream>> {
     return std::make_unique<FakeStream>(server);
   };
-  const PipelineOptions options{.jobs = setup.jobs, .batch_bytes = setup.batch_bytes, .policy = setup.policy};
+  const PipelineOptions options{
+      .jobs = setup.jobs, .batch_bytes = setup.batch_bytes, .policy = setup.policy, .rejects = setup.rejects};
   // The watchdog: a pipeline that hangs must fail the test, not stop it from ending.
   auto task = std::async(std::launch::async, [&] {
     return run_pipeline(options, sequential_feed(open_input, options.inputs), open_stream, console,
@@ -130,6 +164,41 @@ TEST(PipelineFault, EveryStreamCallLosesTheConnectionOnce) {
 }
 
 constexpr std::chrono::milliseconds kPatient{60'000};
+
+// Each call in turn refuses what it was given, gets lost, or gets lost when it was done: a record is loaded or kept as a
+// reject, once, or its batch is not there at all.
+TEST(PipelineFault, EveryStreamCallFailsWhileBadRecordsAreRejected) {
+  using Fault = FakeServer::Fault;
+  const auto lines = [](const std::string& text, std::multiset<std::string>& into) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = text.find('\n', at) + 1;
+      into.insert(text.substr(at, end - at));
+      at = end;
+    }
+  };
+  for (const Fault fault : {Fault::sql, Fault::transient, Fault::connection, Fault::answer}) {
+    std::uint64_t rejected = 0;
+    // Every third, fourth, ... call: batches that are isolated are hit again, at every place.
+    for (std::uint64_t every = 3; every <= 60; ++every) {
+      SCOPED_TRACE(fmt::format("fault {}, every {}th call", static_cast<int>(fault), every));
+      MemorySink sink;
+      FakeServer server(every, fault, FakeServer::When::each_time);
+      const Case setup{.jobs = 1 + static_cast<unsigned>(every % 3),
+                       .policy = {.relation = "t", .retry_timeout = kPatient},
+                       .rejects = &sink};
+      const auto outcome = run(setup, server);
+      EXPECT_TRUE(outcome.totals.balanced());
+      EXPECT_EQ(outcome.totals.rows_loaded, server.committed_records());
+      EXPECT_EQ(outcome.totals.records_rejected, sink.records().size());
+      EXPECT_EQ(outcome.totals.committed.records, server.committed_records() + sink.records().size());
+      std::multiset<std::string> all(sink.records().begin(), sink.records().end());
+      for (const auto& bytes : server.committed()) lines(bytes, all);
+      for (const auto& record : all) EXPECT_EQ(all.count(record), 1U) << record;
+      rejected += sink.records().size();
+    }
+    EXPECT_EQ(rejected > 0, fault == Fault::sql);
+  }
+}
 
 // Whatever call fails, and whether or not the server had done what it was asked: each record is there, once.
 TEST(PipelineFault, EveryStreamCallFailsOnceAndIsTriedAgain) {

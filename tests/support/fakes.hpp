@@ -101,8 +101,10 @@ class FakeStream final : public CopyStream {
  public:
   explicit FakeStream(FakeServer& server) : server_(server) {}
 
-  Result<bool> begin(const TransactionHead& /*head*/, const std::string& /*copy_sql*/) override {
+  Result<bool> begin(const TransactionHead& /*head*/, const std::string& copy_sql) override {
     HYPERCOPY_TRY(checked(server_.call()));
+    run_savepoint(copy_sql);
+    copy_begin_ = pending_.size();
     return true;
   }
   Status put(std::string_view bytes) override {
@@ -112,10 +114,12 @@ class FakeStream final : public CopyStream {
   }
   Result<std::uint64_t> finish() override {
     HYPERCOPY_TRY(checked(server_.call()));
-    return static_cast<std::uint64_t>(std::count(pending_.begin(), pending_.end(), '\n'));
+    const auto begin = pending_.begin() + static_cast<std::ptrdiff_t>(copy_begin_);
+    return static_cast<std::uint64_t>(std::count(begin, pending_.end(), '\n'));
   }
-  Result<std::uint64_t> execute(const std::string& /*sql*/) override {
+  Result<std::uint64_t> execute(const std::string& sql) override {
     HYPERCOPY_TRY(checked(server_.call()));
+    run_savepoint(sql);
     return 0;
   }
   Result<std::uint64_t> number(const std::string& sql) override { return execute(sql); }
@@ -143,8 +147,16 @@ class FakeStream final : public CopyStream {
     return status;
   }
 
+  // In front of a COPY, or alone.
+  void run_savepoint(const std::string& sql) {
+    if (sql.starts_with("ROLLBACK TO SAVEPOINT")) return pending_.resize(savepoint_);
+    if (sql.find("SAVEPOINT") != std::string::npos) savepoint_ = pending_.size();
+  }
+
   FakeServer& server_;
   std::string pending_;
+  std::size_t copy_begin_ = 0;
+  std::size_t savepoint_ = 0;
   bool usable_ = true;
   bool arrived_ = false;  // the latest commit()
 };

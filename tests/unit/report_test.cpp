@@ -61,6 +61,26 @@ TEST(SummaryText, CompleteLoad) {
       "the server was the limit: more workers (-j) only help while it has idle cores");
 }
 
+TEST(SummaryText, NamesTheRejectFiles) {
+  LoadSummary summary = complete();
+  summary.shares = {};
+  summary.sources = {"a.csv", "b.csv"};
+  summary.totals.rows_loaded -= 3;
+  summary.totals.records_rejected = 3;
+  summary.reject_files = {{.input = 1, .path = "b.rejects", .reasons = "b.rejects.jsonl", .records = 3}};
+  const std::string text = summary_text(summary, false);
+  EXPECT_NE(
+      text.find("\n3 records were rejected\nthose of b.csv are in b.rejects, the reasons in b.rejects.jsonl"
+                "\ncorrect this file and load it with the same options"),
+      std::string::npos)
+      << text;
+  const auto json = nlohmann::json::parse(summary_json(summary));
+  EXPECT_EQ(json["exit_code"], 3);
+  EXPECT_EQ(json["reject_files"],
+            nlohmann::json::parse(
+                R"([{"source":"b.csv","path":"b.rejects","reasons":"b.rejects.jsonl","records":3}])"));
+}
+
 TEST(SummaryText, SingularForOne) {
   LoadSummary summary = complete();
   summary.jobs = 1;
@@ -263,6 +283,19 @@ INSTANTIATE_TEST_SUITE_P(
     All, SummaryExitCode,
     testing::Values(
         ExitCase{"Complete", [](LoadSummary& s) { s = complete(); }, ExitCode::ok},
+        ExitCase{"Rejects",
+                 [](LoadSummary& s) {
+                   s = complete();
+                   --s.totals.rows_loaded;
+                   ++s.totals.records_rejected;
+                 },
+                 ExitCode::rejected},
+        ExitCase{"RejectsAndAnError",
+                 [](LoadSummary& s) {
+                   --s.totals.rows_loaded;
+                   ++s.totals.records_rejected;
+                 },
+                 ExitCode::failed},
         ExitCase{"SqlError", [](LoadSummary&) {}, ExitCode::failed},
         ExitCase{"InputError", [](LoadSummary& s) { s.error->kind = ErrorKind::input; }, ExitCode::failed},
         ExitCase{"UsageError", [](LoadSummary& s) { s.error->kind = ErrorKind::usage; }, ExitCode::usage},
