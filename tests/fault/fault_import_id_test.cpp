@@ -85,7 +85,7 @@ TEST_F(FaultImportId, TheProgramIsInterruptedAndRunAgain) {
 
 // Two loaders share the import; the one that is left finishes it, and its exit 0 means all of it.
 TEST_F(FaultImportId, OneOfTwoLoadersIsKilled) {
-  for (unsigned round = 0; round < times(2, 30); ++round) {
+  for (unsigned round = 0; round < times(1, 30); ++round) {
     make_import(random_shape(8000));
     auto left = start_import();
     auto killed = start_second();
@@ -121,7 +121,7 @@ TEST_F(FaultImportId, TheServerStopsAndCrashes) {
 
 // The crash takes the newest batches back, and their marks with them; also those that the program was told of.
 TEST_F(FaultImportId, TheServerCrashesUnderAsyncCommit) {
-  for (unsigned round = 0; round < times(2, 20); ++round) {
+  for (unsigned round = 0; round < times(1, 20); ++round) {
     make_import(random_shape(8000));
     const auto load = start_import({"--async-commit"});
     break_server(*load, ServerBreak::immediate, 1);
