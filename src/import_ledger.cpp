@@ -109,6 +109,12 @@ auto ImportLedger::ask(Ask question) -> decltype(question()) {
       backoff_.reset();
       return answer;
     }
+    if (answer.error().kind == ErrorKind::interrupted) {
+      // It stands in the middle of a statement.
+      if (connection_) connection_->cancel_statement();
+      connection_.reset();
+      return answer;
+    }
     if (connection_ && !connection_->is_alive()) connection_.reset();
     if (connection_ && connection_->in_transaction()) HYPERCOPY_TRY(connection_->execute("ROLLBACK"));
     if (!is_transient(answer.error())) return answer;
