@@ -445,7 +445,8 @@ INSTANTIATE_TEST_SUITE_P(
         FatalCase{"client_side_sorting_without_compress",
                   {"-enable-client-side-sorting", "-disable-direct-compress"},
                   not_yet("-enable-client-side-sorting")},
-        FatalCase{"options_before_what_is_not_built", {"-on-conflict-do-nothing", "-workers", "0"}, kWorkers},
+        FatalCase{
+            "options_before_what_is_not_built", {"-enable-client-side-sorting", "-workers", "0"}, kWorkers},
         FatalCase{"schema_empty", {"-schema", ""}, option("schema and table must have a name")},
         FatalCase{"table_empty", {"-table="}, option("schema and table must have a name")},
         FatalCase{"workers_without_end", {"-workers", "5_000_000_000"}, option("workers must fit 31 bits")},
@@ -572,7 +573,7 @@ TEST(ParallelCopySecrets, AreInNoMessage) {
       {"-workers", "-connection=postgres://u:secret@h/d"},
       {"-workers", "postgres://u:secret@h/d"},
       {"-copy-options", "-connection=postgres://u:secret@h/d"},
-      {"-connection", "host=h password=secret", "-on-conflict-do-nothing"},
+      {"-connection", "host=h password=secret", "-enable-client-side-sorting"},
   }};
   for (const Arguments& arguments : calls) {
     const CommandExit exit = exit_of(arguments);
