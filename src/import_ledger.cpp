@@ -441,6 +441,7 @@ Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, 
                          job_, input, only_open ? " AND done_by IS NULL" : ""));
                    }));
   std::vector<PlannedInterval> intervals;
+  intervals.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) {
     intervals.push_back({.input = input,
                          .extent = {.first = {.byte = count_at(rows, row, 0),

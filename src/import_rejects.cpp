@@ -86,28 +86,54 @@ Result<std::unique_ptr<KeptRejects>> ImportRejects::keep(const Batch& batch,
   return std::make_unique<Committed>();
 }
 
+namespace {
+
+// The reject file of one input and the reasons beside it, both made with the first record.
+class NewPair {
+ public:
+  NewPair(const RejectFile& file, std::string name)
+      : records_(file.path), reasons_(file.reasons), name_(std::move(name)) {}
+
+  Status add(const RejectedRecord& record, std::string_view prologue, NewlineStyle newline) {
+    if (count_++ == 0) HYPERCOPY_TRY(begin(prologue));
+    HYPERCOPY_TRY(records_.append(with_newline(record.bytes, newline)));
+    return reasons_.append(reason_line(name_, record));
+  }
+  Status end() {
+    HYPERCOPY_TRY(records_.end());
+    return reasons_.end();
+  }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  Status begin(std::string_view prologue) {
+    HYPERCOPY_TRY(records_.begin());
+    HYPERCOPY_TRY(reasons_.begin());
+    return records_.append(prologue);
+  }
+
+  NewFile records_;
+  NewFile reasons_;
+  std::string name_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace
+
 Result<std::vector<RejectFile>> write_reject_files(ImportLedger& ledger,
                                                    const std::vector<std::string>& paths,
                                                    const std::vector<std::string>& names) {
   std::vector<RejectFile> files;
   for (std::size_t input = 0; input < paths.size(); ++input) {
     RejectFile file{.input = input, .path = paths[input], .reasons = reasons_path(paths[input])};
-    NewFile records(file.path);
-    NewFile reasons(file.reasons);
-    const auto write = [&](const RejectedRecord& record, std::string_view prologue,
-                           NewlineStyle newline) -> Status {
-      if (file.records++ == 0) {
-        HYPERCOPY_TRY(records.begin());
-        HYPERCOPY_TRY(reasons.begin());
-        HYPERCOPY_TRY(records.append(prologue));
-      }
-      HYPERCOPY_TRY(records.append(with_newline(record.bytes, newline)));
-      return reasons.append(reason_line(names[input], record));
-    };
-    HYPERCOPY_TRY(ledger.for_each_reject(input, write));
+    NewPair pair(file, names[input]);
+    HYPERCOPY_TRY(ledger.for_each_reject(
+        input, [&](const RejectedRecord& record, std::string_view prologue, NewlineStyle newline) {
+          return pair.add(record, prologue, newline);
+        }));
+    file.records = pair.count();
     if (file.records == 0) continue;
-    HYPERCOPY_TRY(records.end());
-    HYPERCOPY_TRY(reasons.end());
+    HYPERCOPY_TRY(pair.end());
     files.push_back(std::move(file));
   }
   return files;

@@ -122,6 +122,7 @@ Result<std::vector<ImportInfo>> list_imports(Connection& connection) {
   auto rows = connection.execute(fmt::format(kImports, "true"));
   if (!rows) return fail(with_ledger_grants(std::move(rows).error()));
   std::vector<ImportInfo> imports;
+  imports.reserve(static_cast<std::size_t>(rows->rows()));
   for (int row = 0; row < rows->rows(); ++row) imports.push_back(info_at(*rows, row));
   return imports;
 }
@@ -140,6 +141,7 @@ Result<ImportDetails> show_import(Connection& connection, const std::string& imp
           "count(*) FILTER (WHERE done_by IS NULL) AS open FROM hypercopy.interval WHERE interval.job = "
           "job.id AND interval.input = number) AS sums ON true WHERE import_id = $1 ORDER BY number",
           which));
+  details.inputs.reserve(static_cast<std::size_t>(inputs.rows()));
   for (int row = 0; row < inputs.rows(); ++row) {
     details.inputs.push_back({.name = std::string(inputs.text(row, 0)),
                               .bytes = size_at(inputs, row, 1),

@@ -283,6 +283,7 @@ class PlannedRun {
   Status write_import_rejects() {
     if (plan_.reject_files.empty()) return {};
     std::vector<std::string> names;
+    names.reserve(plan_.files.size());
     for (const auto& file : plan_.files) names.push_back(file == "-" ? "standard input" : file);
     auto written = write_reject_files(*import_, plan_.reject_files, names);
     if (written) {

@@ -68,6 +68,7 @@ class RefusingStream final : public CopyStream {
     server_.rows.insert(server_.rows.end(), statement.begin(), statement.end());
     return statement.size();
   }
+  Result<std::uint64_t> number(const std::string& /*sql*/) override { return 0; }
   Result<std::uint64_t> execute(const std::string& sql) override {
     if (sql.starts_with("ROLLBACK TO")) {
       roll_back();
