@@ -91,6 +91,7 @@ void Worker::load(const Batch& batch) {
     }
     if (!take_back_rejects(batch, tried)) return;
     if (tried.refused_at_commit && run_.rejects != nullptr && checks == Checks::with_copy) {
+      stream_->abort("its bad records are looked for");
       checks = Checks::behind_each_run;
       continue;
     }
