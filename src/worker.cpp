@@ -226,6 +226,7 @@ void Worker::leave_unknown(const Batch& batch, Attempt& tried, Error error) {
     }
     static_cast<void>(tried.kept->end(CommitOutcome::unknown));
   }
+  if (run_.claims != nullptr) error.hint = "The ledger of this import knows: run the same command again.";
   error.location = extent_of(batch);
   const std::string which = error.detail;
   // Several workers may be in doubt when a server crashes; the run's error names one batch only.
