@@ -51,9 +51,10 @@ std::string shown(const QueryResult& rows, int row, int column) {
 
 }  // namespace
 
+// With its end: after a crash that took back the plan, somebody may have cut the same beginning anew.
 std::string ImportClaims::which(const Batch& batch) const {
-  return fmt::format("job = {} AND input = {} AND begin_byte = {}", job_, batch.file->index,
-                     batch.first.byte);
+  return fmt::format("job = {} AND input = {} AND begin_byte = {} AND end_byte = {}", job_, batch.file->index,
+                     batch.first.byte, batch.first.byte + batch.bytes().size());
 }
 
 // A row that another transaction has locked, or has marked since this statement began, is passed over.

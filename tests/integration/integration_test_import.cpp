@@ -7,9 +7,11 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "hypercopy/import_ledger.hpp"
 #include "support/checked_load.hpp"
 #include "support/open_pipe.hpp"
 #include "support/role.hpp"
@@ -82,20 +84,38 @@ class Import : public CheckedLoadTest {
                     "import_id = '{}' AND {}",
                     what, id(), where));
   }
+  // What application_name of the run begins with whose batch waits for kLock.
+  [[nodiscard]] std::string waiting_run() const {
+    return server().value(
+        "SELECT substring(application_name from '^hypercopy load [0-9a-f]+') FROM pg_stat_activity WHERE "
+        "wait_event = "
+        "'advisory' AND query LIKE '%" +
+        schema() + "%'");
+  }
+  // Waits until so many backends of the run are left.
+  void await_backends(const std::string& run, int left) const {
+    ASSERT_FALSE(run.empty());
+    await(fmt::format("SELECT count(*) = {} FROM pg_stat_activity WHERE application_name LIKE '{}%'", left,
+                      run));
+  }
+  static void kill_9(Process& process) {
+    process.signal(SIGKILL);
+    EXPECT_EQ(process.wait().exit_code, 128 + SIGKILL);
+  }
+  // kill -9, and the end of all that the server still does for it; with the lock given free, its last batch fails.
+  void kill_for_good(Process& process, const Server& holder) const {
+    const std::string run = waiting_run();
+    kill_9(process);
+    release(holder);
+    await_backends(run, 0);
+  }
   // A run that ends in the middle: with 500 waiting, it is killed when nothing else moves.
   void load_half() {
     const Server holder;
     hold(holder);
     const auto process = start("t", arguments({input()}));
     await_blocked(1);
-    process->signal(SIGKILL);
-    EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
-    release(holder);
-    await(
-        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % "
-        "worker %' AND "
-        "query LIKE '%" +
-        schema() + "%')");
+    kill_for_good(*process, holder);
     rows_before_ = count("t");
     EXPECT_GT(rows_before_, 0U);
     EXPECT_LT(rows_before_, kRows);
@@ -137,9 +157,9 @@ TEST_F(Import, EndsTheOrphanThatHoldsABatch) {
   await_blocked(1);
   const std::string orphan = server().value(
       "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + schema() + "%'");
-  killed->signal(SIGKILL);
-  EXPECT_EQ(killed->wait().exit_code, 128 + SIGKILL);
-  EXPECT_EQ(server().value("SELECT count(*) FROM pg_stat_activity WHERE pid = " + orphan), "1");
+  const std::string run_before = waiting_run();
+  kill_9(*killed);
+  await_backends(run_before, 1);
   rows_before_ = count("t");
   const auto process = start("t", arguments({file}));
   await("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = " + orphan + ")");
@@ -184,8 +204,7 @@ TEST_F(Import, ALivingLoaderTakesOverFromAKilledOne) {
       "wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval%'");
   const std::string orphan = server().value(
       "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + schema() + "%'");
-  killed->signal(SIGKILL);
-  EXPECT_EQ(killed->wait().exit_code, 128 + SIGKILL);
+  kill_9(*killed);
   await("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = " + orphan + ")");
   release(holder);
   const Outcome outcome = living.wait();
@@ -202,14 +221,8 @@ TEST_F(Import, APipeIsReadAgainAndPassedOver) {
     pipe.write(numbers());
     const auto process = start("t", arguments({folder_.path() + "/pipe"}));
     await_blocked(1);
-    process->signal(SIGKILL);
-    EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
+    kill_for_good(*process, holder);
   }
-  release(holder);
-  await(
-      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load %' AND "
-      "query LIKE '%" +
-      schema() + "%')");
   rows_before_ = count("t");
   // Another input is found out before anything of it is loaded.
   std::string other = numbers();
@@ -403,14 +416,7 @@ TEST_F(Import, RejectsOfAllRunsAreInOneFileOnce) {
   hold(holder);
   const auto process = start("t", all);
   await_blocked(1);
-  process->signal(SIGKILL);
-  EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
-  release(holder);
-  await(
-      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker "
-      "%' AND "
-      "query LIKE '%" +
-      schema() + "%')");
+  kill_for_good(*process, holder);
   rows_before_ = count("t");
   const Checked run = this->run("t", all);
   EXPECT_EQ(run.outcome.exit_code, 3) << run.outcome.err;
@@ -425,6 +431,32 @@ TEST_F(Import, RejectsOfAllRunsAreInOneFileOnce) {
   EXPECT_EQ(again.outcome.exit_code, 3);
   EXPECT_EQ(again.outcome.out, "COPY 0\n");
   EXPECT_EQ(contents(rejects), expected);
+}
+
+// A crash may take back a plan that a loader still has in its queue; what is cut there anew may end elsewhere.
+TEST_F(Import, AClaimIsOfExactlyTheBatchThatWasPlanned) {
+  server().execute("CREATE TABLE t (a int)");
+  expect_success(run("t", arguments({input()})), kRows);
+  BatchPool pool(1, 64);
+  const Batch batch{.buffer = PooledBuffer(pool, *pool.acquire()),
+                    .begin = 0,
+                    .end = 10,
+                    .first = {.byte = 100},
+                    .records = 1,
+                    .file = std::make_shared<const InputFile>()};
+  const ImportClaims claims(-1, "'run'");
+  for (const int end : {110, 120}) {
+    server().execute(fmt::format(
+        "DELETE FROM hypercopy.interval WHERE job = -1; INSERT INTO hypercopy.interval (job, input, "
+        "begin_byte, "
+        "end_byte, first_line, first_record, records, content) VALUES (-1, 0, 100, {}, 1, 1, 1, 0)",
+        end));
+    EXPECT_EQ(server().execute(claims.claim_sql(batch)).size(), end == 110 ? 1U : 0U);
+    server().execute(claims.done_sql(batch, {.loaded = 1}));
+    EXPECT_EQ(server().execute(claims.is_done_sql(batch)).size(), end == 110 ? 1U : 0U);
+    EXPECT_EQ(server().execute(claims.claim_sql(batch)).size(), 0U);  // done, or not this one
+  }
+  server().execute("DELETE FROM hypercopy.interval WHERE job = -1");
 }
 
 TEST_F(Import, AnotherRejectFileIsNotOverwritten) {
@@ -447,16 +479,10 @@ TEST_F(Import, TheDropInGoesOnToo) {
   {
     std::vector<std::string> all{"-connection", dsn(), "-schema", schema()};
     all.insert(all.end(), words.begin(), words.end());
-    const Process process(all, {.program = drop_in_path()});
+    Process process(all, {.program = drop_in_path()});
     await_blocked(1);
-    process.signal(SIGKILL);
+    kill_for_good(process, holder);
   }
-  release(holder);
-  await(
-      "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker "
-      "%' AND "
-      "query LIKE '%" +
-      schema() + "%')");
   const std::uint64_t before = count("t");
   EXPECT_LT(before, kRows);
   EXPECT_EQ(drop_in(words).out, fmt::format("COPY {}\n", kRows - before));
