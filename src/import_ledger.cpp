@@ -4,35 +4,21 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <random>
 
 #include "hexadecimal.hpp"
 #include "import_schema.hpp"
+#include "query_numbers.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-// The first key of the ledger's advisory locks; the second is the job.
-constexpr int kLockClass = 0x68797063;
 constexpr std::string_view kLockNotAvailable = "55P03";
 // How long a lock is waited for before its holder is looked at.
 constexpr std::string_view kPatience = "1s";
 // Of a pipe that another process still seems to load.
 constexpr std::string_view kPipePatience = "10s";
-
-template <typename Number>
-Number number_at(const QueryResult& rows, int row, int column) {
-  const std::string_view digits = rows.text(row, column);
-  Number number = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return number;
-}
-
-std::uint64_t count_at(const QueryResult& rows, int row, int column) {
-  return number_at<std::uint64_t>(rows, row, column);
-}
 
 std::string quoted_name(std::string_view import_id) { return fmt::format("import '{}'", import_id); }
 
@@ -43,6 +29,17 @@ Error differs(std::string_view import_id, std::string what) {
                    "Run it as it was begun, or give another --import-id, or forget it: hypercopy imports "
                    "forget {}",
                    import_id)};
+}
+
+// A jsonb object of the job's settings, whose names and values become the next parameters.
+std::string settings_sql(const ImportJob& job, std::vector<std::string>& parameters) {
+  std::string array;
+  for (const auto& [name, value] : job.settings) {
+    parameters.push_back(name);
+    parameters.push_back(value);
+    array += fmt::format("{}${}, ${}", array.empty() ? "" : ", ", parameters.size() - 1, parameters.size());
+  }
+  return fmt::format("pg_catalog.jsonb_object(ARRAY[{}]::text[])", array);
 }
 
 std::string shown(const QueryResult& rows, int row, int column) {
@@ -133,12 +130,12 @@ Status ImportLedger::reconnect() {
 Status ImportLedger::take_presence() {
   if (shared_) {
     HYPERCOPY_TRY(connection_->execute(
-        fmt::format("SELECT pg_catalog.pg_advisory_lock_shared({}, {})", kLockClass, job_)));
+        fmt::format("SELECT pg_catalog.pg_advisory_lock_shared({}, {})", kImportLockClass, job_)));
     return {};
   }
   auto taken = connection_->execute(
       fmt::format("BEGIN; SET LOCAL lock_timeout TO '{}'; SELECT pg_catalog.pg_advisory_lock({}, {}); COMMIT",
-                  kPipePatience, kLockClass, job_));
+                  kPipePatience, kImportLockClass, job_));
   if (taken) return {};
   if (taken.error().sqlstate != kLockNotAvailable) return fail(std::move(taken).error());
   return fail(
@@ -206,19 +203,13 @@ Status ImportLedger::refuse_other_tools_import(const ImportJob& job) {
 
 Status ImportLedger::begin(const ImportJob& job) {
   std::vector<std::string> parameters{job.import_id, std::to_string(job.target), job.target_name};
-  std::string settings;
-  for (const auto& [name, value] : job.settings) {
-    parameters.push_back(name);
-    parameters.push_back(value);
-    settings +=
-        fmt::format("{}${}, ${}", settings.empty() ? "" : ", ", parameters.size() - 1, parameters.size());
-  }
+  const std::string settings = settings_sql(job, parameters);
   HYPERCOPY_TRY(connection_->execute("BEGIN"));
   HYPERCOPY_ASSIGN(
       const QueryResult inserted,
       connection_->execute(
           fmt::format("INSERT INTO hypercopy.job (import_id, target, target_name, settings) VALUES ($1, "
-                      "$2::oid, $3, pg_catalog.jsonb_object(ARRAY[{}]::text[])) ON CONFLICT (import_id) DO "
+                      "$2::oid, $3, {}) ON CONFLICT (import_id) DO "
                       "NOTHING RETURNING id",
                       settings),
           parameters));
@@ -241,13 +232,7 @@ Status ImportLedger::begin(const ImportJob& job) {
 
 Status ImportLedger::compare(const ImportJob& job) {
   std::vector<std::string> parameters{job.import_id, std::to_string(job.target)};
-  std::string settings;
-  for (const auto& [name, value] : job.settings) {
-    parameters.push_back(name);
-    parameters.push_back(value);
-    settings +=
-        fmt::format("{}${}, ${}", settings.empty() ? "" : ", ", parameters.size() - 1, parameters.size());
-  }
+  const std::string settings = settings_sql(job, parameters);
   const std::array<std::string, 2> which{job.import_id, std::to_string(job.target)};
   HYPERCOPY_ASSIGN(
       const QueryResult found,
@@ -275,7 +260,7 @@ Status ImportLedger::compare(const ImportJob& job) {
           fmt::format(
               "SELECT name, was.value, now.value FROM pg_catalog.jsonb_each_text((SELECT settings FROM "
               "hypercopy.job WHERE import_id = $1 AND target = $2::oid)) AS was(name, value) FULL JOIN "
-              "pg_catalog.jsonb_each_text(pg_catalog.jsonb_object(ARRAY[{}]::text[])) AS now(name, value) "
+              "pg_catalog.jsonb_each_text({}) AS now(name, value) "
               "USING "
               "(name) WHERE was.value IS DISTINCT FROM now.value ORDER BY name",
               settings),
@@ -343,18 +328,15 @@ Result<PlannedInput> ImportLedger::input(std::size_t number) {
   return ask([&]() -> Result<PlannedInput> {
     HYPERCOPY_ASSIGN(
         const QueryResult row,
-        connection_->execute(fmt::format("SELECT first_byte, first_line, planned_byte, planned_line, "
-                                         "planned_record, newline, complete FROM hypercopy.input WHERE job "
-                                         "= {} AND number = {}",
+        connection_->execute(fmt::format("SELECT planned_byte, planned_line, planned_record, newline, "
+                                         "complete FROM hypercopy.input WHERE job = {} AND number = {}",
                                          job_, number)));
     if (row.rows() == 0) return fail(ErrorKind::target, "this import was forgotten while it was loaded");
     if (row.is_null(0, 0)) return PlannedInput{};
     return PlannedInput{
-        .started = true,
-        .first = {.byte = count_at(row, 0, 0), .line = count_at(row, 0, 1), .record = 1},
-        .planned = {.byte = count_at(row, 0, 2), .line = count_at(row, 0, 3), .record = count_at(row, 0, 4)},
-        .newline = static_cast<NewlineStyle>(number_at<int>(row, 0, 5)),
-        .complete = row.boolean(0, 6)};
+        .planned = {.byte = count_at(row, 0, 0), .line = count_at(row, 0, 1), .record = count_at(row, 0, 2)},
+        .newline = static_cast<NewlineStyle>(number_at<int>(row, 0, 3)),
+        .complete = row.boolean(0, 4)};
   });
 }
 

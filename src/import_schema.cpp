@@ -1,5 +1,7 @@
 #include "import_schema.hpp"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
 namespace hypercopy {
@@ -12,7 +14,7 @@ constexpr std::string_view kInsufficientPrivilege = "42501";
 // interval are updated once, which stays within the page where there is room.
 constexpr std::string_view kCreate = R"sql(
 BEGIN;
-SELECT pg_catalog.pg_advisory_xact_lock(1752789091, 0);
+SELECT pg_catalog.pg_advisory_xact_lock({}, 0);
 CREATE SCHEMA IF NOT EXISTS hypercopy;
 COMMENT ON SCHEMA hypercopy IS 'What hypercopy has loaded: see "hypercopy imports"';
 CREATE TABLE IF NOT EXISTS hypercopy.job (
@@ -87,7 +89,7 @@ Result<bool> has_import_schema(Connection& connection) {
 Status ensure_import_schema(Connection& connection) {
   HYPERCOPY_ASSIGN(const bool there, has_import_schema(connection));
   if (there) return {};
-  auto created = connection.execute(kCreate);
+  auto created = connection.execute(fmt::format(kCreate, kImportLockClass));
   if (created) return {};
   if (connection.in_transaction()) HYPERCOPY_TRY(connection.execute("ROLLBACK"));
   Error error = std::move(created).error();

@@ -9,6 +9,9 @@
 
 namespace hypercopy {
 
+// The first key of the ledger's advisory locks; the second is the job, 0 while the tables are made.
+inline constexpr int kImportLockClass = 1752789091;
+
 // Whether there is a ledger at all: on a server without one nothing is made just to look.
 [[nodiscard]] Result<bool> has_import_schema(Connection& connection);
 [[nodiscard]] Status ensure_import_schema(Connection& connection);

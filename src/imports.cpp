@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "human_units.hpp"
 #include "import_schema.hpp"
+#include "query_numbers.hpp"
 
 namespace hypercopy {
 
@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// One row per import that `condition` is true for. 1752789091: import_ledger.cpp's lock.
+// One row per import that the condition is true for, with the class of the lock that living loaders hold.
 constexpr std::string_view kImports = R"sql(
 SELECT import_id, target_name, state, loaders,
   (SELECT count(*) FROM hypercopy.input WHERE job = id),
@@ -25,21 +25,14 @@ SELECT import_id, target_name, state, loaders,
   pg_catalog.date_trunc('second', coalesce(finished_at, sums.changed_at, created_at))
 FROM hypercopy.job
 CROSS JOIN LATERAL (SELECT count(DISTINCT pid) AS loaders FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted
-  AND classid = 1752789091 AND objid = id::oid AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname =
+  AND classid = {1} AND objid = id::oid AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname =
   pg_catalog.current_database())) AS living
 LEFT JOIN LATERAL (SELECT pg_catalog.sum(end_byte - begin_byte) FILTER (WHERE done_by IS NOT NULL) AS bytes,
   pg_catalog.sum(records) FILTER (WHERE done_by IS NOT NULL) AS records, pg_catalog.sum(loaded) AS loaded,
   pg_catalog.sum(rejected) AS rejected, count(*) FILTER (WHERE done_by IS NULL) AS open,
   pg_catalog.max(done_at) AS changed_at FROM hypercopy.interval WHERE job = id) AS sums ON true
-WHERE {}
+WHERE {0}
 ORDER BY created_at DESC, id DESC)sql";
-
-std::uint64_t count_at(const QueryResult& rows, int row, int column) {
-  const std::string_view digits = rows.text(row, column);
-  std::uint64_t number = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return number;
-}
 
 std::optional<std::uint64_t> size_at(const QueryResult& rows, int row, int column) {
   return rows.is_null(row, column) ? std::nullopt : std::optional(count_at(rows, row, column));
@@ -74,7 +67,7 @@ Result<ImportInfo> find_import(Connection& connection, const std::string& import
   HYPERCOPY_ASSIGN(const bool there, has_import_schema(connection));
   if (!there) return fail(no_such_import(import_id));
   const std::array<std::string, 1> which{import_id};
-  auto rows = connection.execute(fmt::format(kImports, "import_id = $1"), which);
+  auto rows = connection.execute(fmt::format(kImports, "import_id = $1", kImportLockClass), which);
   if (!rows) return fail(with_ledger_grants(std::move(rows).error()));
   if (rows->rows() == 0) return fail(no_such_import(import_id));
   return info_at(*rows, 0);
@@ -119,7 +112,7 @@ std::string text_of(const Json& json) {
 Result<std::vector<ImportInfo>> list_imports(Connection& connection) {
   HYPERCOPY_ASSIGN(const bool there, has_import_schema(connection));
   if (!there) return std::vector<ImportInfo>{};
-  auto rows = connection.execute(fmt::format(kImports, "true"));
+  auto rows = connection.execute(fmt::format(kImports, "true", kImportLockClass));
   if (!rows) return fail(with_ledger_grants(std::move(rows).error()));
   std::vector<ImportInfo> imports;
   imports.reserve(static_cast<std::size_t>(rows->rows()));
@@ -169,9 +162,12 @@ Result<ImportInfo> forget_import(Connection& connection, const std::string& impo
   HYPERCOPY_TRY(connection.execute("BEGIN"));
   HYPERCOPY_ASSIGN(
       const QueryResult free,
-      connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(1752789091, id) FROM hypercopy.job "
-                         "WHERE import_id = $1 FOR UPDATE",
-                         which));
+      connection.execute(
+          fmt::format(
+              "SELECT pg_catalog.pg_try_advisory_xact_lock({}, id) FROM hypercopy.job WHERE import_id = $1 "
+              "FOR UPDATE",
+              kImportLockClass),
+          which));
   if (free.rows() == 0) return fail(no_such_import(import_id));
   if (!free.boolean(0, 0)) {
     return fail(ErrorKind::usage,

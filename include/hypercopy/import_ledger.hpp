@@ -52,9 +52,7 @@ struct ImportJob {
 
 // How far an input is planned.
 struct PlannedInput {
-  bool started = false;  // the rest is known once a run has read its prologue
-  Position first{};      // of the first record
-  Position planned{};    // behind the last planned interval
+  Position planned{};  // behind the last planned interval; meant once a run has read the prologue
   NewlineStyle newline = NewlineStyle::unknown;
   bool complete = false;  // nothing is left to be planned
 };

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "hypercopy/import_ledger.hpp"
 #include "support/checked_load.hpp"
+#include "support/file_contents.hpp"
 #include "support/open_pipe.hpp"
 #include "support/role.hpp"
 
@@ -408,10 +407,6 @@ TEST_F(Import, RejectsOfAllRunsAreInOneFileOnce) {
   const std::string file = folder_.file("input.csv", "a\n" + numbers());
   const std::string rejects = folder_.path() + "/bad";
   const auto all = arguments({"--header", "--on-error", "reject", "--reject-file", rejects, file});
-  const auto contents = [](const std::string& path) {
-    std::ifstream stream(path);
-    return std::string(std::istreambuf_iterator<char>(stream), {});
-  };
   const Server holder;
   hold(holder);
   const auto process = start("t", all);

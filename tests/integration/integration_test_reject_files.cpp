@@ -8,19 +8,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "support/checked_load.hpp"
+#include "support/file_contents.hpp"
 
 namespace hypercopy::test {
 namespace {
-
-std::string contents(const std::string& path) {
-  const std::ifstream file(path, std::ios::binary);
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
-}
 
 std::uint64_t lines(const std::string& path) {
   const std::string text = contents(path);

@@ -8,16 +8,10 @@
 #include <sstream>
 
 #include "support/checked_load.hpp"
+#include "support/file_contents.hpp"
 
 namespace hypercopy::test {
 namespace {
-
-std::string contents(const std::string& path) {
-  const std::ifstream file(path, std::ios::binary);
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
-}
 
 std::vector<nlohmann::json> reasons(const std::string& path) {
   std::ifstream file(path);

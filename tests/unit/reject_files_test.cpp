@@ -7,24 +7,17 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
 #include "hypercopy/input_file.hpp"
 #include "support/fakes.hpp"
+#include "support/file_contents.hpp"
 #include "support/program.hpp"
 
 namespace hypercopy::test {
 namespace {
-
-std::string contents(const std::string& path) {
-  const std::ifstream file(path, std::ios::binary);
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
-}
 
 class RejectFilesTest : public ::testing::Test {
  protected:
