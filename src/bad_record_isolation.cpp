@@ -61,22 +61,26 @@ void BadRecordIsolation::refused_somewhere_in(std::uint64_t records) {
 class BadRecordIsolation::Pass {
  public:
   Pass(BadRecordIsolation& owner, const Batch& batch, const TransactionHead& head, Checks checks,
-       const MayGoOn& may_go_on)
+       const MayGoOn& may_go_on, MergeTurns::Turn& turn)
       : owner_(owner),
         copier_(owner.copier_),
         batch_(batch),
         head_(head),
         checks_(checks),
         may_go_on_(may_go_on),
+        turn_(turn),
         encodes_(copier_.encodes(*batch.file)),
-        whole_(checks == Checks::with_copy && owner.run_length() >= batch.records) {}
+        whole_(checks == Checks::with_copy && owner.run_length() >= batch.records),
+        merges_(batch.file->merge && (!whole_ || owner.store_.expects_conflicts())) {}
 
   Result<Isolated> run() {
+    if (!whole_) turn_.take_alone();
     while (at_ < batch_.records) {
       HYPERCOPY_TRY(send_next());
       if (!result_.claimed) return std::move(result_);
     }
     HYPERCOPY_TRY(leave_open());
+    if (batch_.file->merge) owner_.store_.remember(result_.rows.updated + result_.rows.conflicts > 0);
     if (encodes_) copier_.note_encoded();
     return std::move(result_);
   }
@@ -109,6 +113,16 @@ class BadRecordIsolation::Pass {
     while (!cuts_.empty() && cuts_.back() <= at_) cuts_.pop_back();
   }
 
+  // Runs that are copied into the target could not be followed by one that clashes.
+  void send_in_runs() {
+    if (is_open_) owner_.stream_.abort("its bad records are looked for");
+    whole_ = false;
+    merges_ = batch_.file->merge.has_value();
+    latest_ = LatestRun::none;
+    is_open_ = false;
+    turn_.take_alone();
+  }
+
   Status send_next() {
     const std::size_t end = next_end();
     const bool alone = end - at_ == 1 && !whole_;
@@ -122,7 +136,7 @@ class BadRecordIsolation::Pass {
       if (probe_ <= batch_.records) probe_ *= 4;
       return send(front.stream, end, /*as_binary=*/true);
     }
-    whole_ = false;
+    send_in_runs();
     return send_front(end, front);
   }
 
@@ -166,7 +180,7 @@ class BadRecordIsolation::Pass {
     std::size_t bad_record = 0;
     auto bytes = copier_.prepare_run(batch_, bytes_to(end), bad_record);
     if (bytes) return send(*bytes, end, /*as_binary=*/false);
-    whole_ = false;
+    send_in_runs();
     if (end - at_ == 1) return reject(bytes.error());
     cut_at(at_ + bad_record + 1);
     cut_at(at_ + bad_record);
@@ -174,24 +188,73 @@ class BadRecordIsolation::Pass {
   }
 
   Status send(std::string_view bytes, std::size_t end, bool as_binary) {
-    const std::string& copy_sql = as_binary ? batch_.file->binary_sql : batch_.file->copy_sql;
-    HYPERCOPY_ASSIGN(Copied copied,
-                     copier_.send_run(bytes, head_, whole_ ? copy_sql : before_copy() + copy_sql));
-    result_.claimed = copied.claimed;
-    if (!copied.claimed) return {};
+    const bool may_clash = batch_.file->merge && !merges_;
+    auto written = write(bytes, end - at_, as_binary);
+    if (!written)
+      return may_clash && is_key_clash(written.error()) ? merge_from_now_on() : fail(written.error());
+    result_.claimed = written->claimed;
+    if (!written->claimed) return {};
     is_open_ = true;
-    if (!copied.refused && checks_ == Checks::behind_each_run) {
-      HYPERCOPY_ASSIGN(copied.refused, check_now());
+    if (!written->refused && checks_ == Checks::behind_each_run) {
+      HYPERCOPY_ASSIGN(written->refused, check_now());
     }
-    if (copied.refused) return cut(bytes, end, *copied.refused, as_binary);
-    HYPERCOPY_TRY(check_row_count(end - at_, copied.rows, owner_.policy_.may_suppress_rows));
+    if (written->refused && may_clash && is_key_clash(*written->refused)) return merge_from_now_on();
+    if (written->refused) return cut(bytes, end, *written->refused, as_binary);
     latest_ = LatestRun::accepted;
-    result_.rows += copied.rows;
+    result_.rows.add(written->rows);
     accept(end);
     return {};
   }
 
+  // What became of one run.
+  struct Run {
+    bool claimed = true;
+    RowCounts rows{};
+    std::optional<Error> refused{};
+  };
+
+  [[nodiscard]] Result<Run> write(std::string_view bytes, std::uint64_t records, bool as_binary) {
+    if (merges_) return merge(bytes, records, as_binary);
+    const InputFile& file = *batch_.file;
+    HYPERCOPY_ASSIGN(
+        Copied copied,
+        copier_.send_run(bytes, head_, before_copy() + (as_binary ? file.binary_sql : file.copy_sql)));
+    if (copied.claimed && !copied.refused) {
+      HYPERCOPY_TRY(check_row_count(records, copied.rows, owner_.policy_.may_suppress_rows));
+    }
+    return Run{
+        .claimed = copied.claimed, .rows = {.loaded = copied.rows}, .refused = std::move(copied.refused)};
+  }
+
+  [[nodiscard]] Result<Run> merge(std::string_view bytes, std::uint64_t records, bool as_binary) {
+    const MergeSql& sql = *batch_.file->merge;
+    const std::string clear = latest_ == LatestRun::accepted ? sql.clear + "; " : "";
+    TransactionHead head = head_;
+    head.settings += sql.create;
+    HYPERCOPY_ASSIGN(
+        Copied copied,
+        copier_.send_run(bytes, head, before_copy() + clear + (as_binary ? sql.binary_sql : sql.copy_sql)));
+    if (!copied.claimed) return Run{.claimed = false};
+    if (copied.refused)
+      return Run{.refused = owner_.store_.of_target(std::move(*copied.refused), *batch_.file)};
+    HYPERCOPY_TRY(check_row_count(records, copied.rows, /*may_suppress_rows=*/false));
+    auto merged = owner_.store_.merge_staged(sql, copied.rows);
+    if (merged) return Run{.rows = *merged};
+    if (!is_data_error(merged.error())) return fail(std::move(merged).error());
+    return Run{.refused = std::move(merged).error()};
+  }
+
+  // A key is in the table: the batch, of which nothing was accepted yet, is begun anew.
+  Status merge_from_now_on() {
+    merges_ = true;
+    owner_.stream_.abort("a key is in the table: merged");
+    is_open_ = false;
+    latest_ = LatestRun::none;
+    return {};
+  }
+
   [[nodiscard]] std::string before_copy() const {
+    if (whole_) return {};
     switch (latest_) {
       case LatestRun::none:
         return kSavepoint;
@@ -224,11 +287,7 @@ class BadRecordIsolation::Pass {
   Status cut(std::string_view sent, std::size_t end, const Error& error, bool as_binary) {
     const std::size_t named = named_record(sent, end, error, as_binary);
     latest_ = LatestRun::refused;
-    if (std::exchange(whole_, false)) {
-      owner_.stream_.abort("its bad records are looked for");
-      latest_ = LatestRun::none;
-      is_open_ = false;
-    }
+    if (whole_) send_in_runs();
     const std::size_t records = end - at_;
     if (records == 1 && !as_binary) return reject(error);
     if (records == 1) {
@@ -305,6 +364,7 @@ class BadRecordIsolation::Pass {
   const TransactionHead& head_;
   const Checks checks_;
   const MayGoOn& may_go_on_;
+  MergeTurns::Turn& turn_;
   Isolated result_;
   std::optional<RecordIndex> index_;  // once single records count
   std::size_t at_ = 0;                // all before it are settled
@@ -313,6 +373,7 @@ class BadRecordIsolation::Pass {
   LatestRun latest_ = LatestRun::none;
   bool encodes_;
   bool whole_;                     // one COPY without a savepoint is still worth a try
+  bool merges_;                    // runs go through the staging table
   bool trusts_lines_ = true;       // the server's
   std::size_t suspected_ = kNone;  // the record that the server's line led to
   std::size_t given_up_ = kNone;   // the record that the encoder gave up
@@ -323,8 +384,8 @@ class BadRecordIsolation::Pass {
 };
 
 Result<Isolated> BadRecordIsolation::copy(const Batch& batch, const TransactionHead& head, Checks checks,
-                                          const MayGoOn& may_go_on) {
-  return Pass(*this, batch, head, checks, may_go_on).run();
+                                          const MayGoOn& may_go_on, MergeTurns::Turn& turn) {
+  return Pass(*this, batch, head, checks, may_go_on, turn).run();
 }
 
 }  // namespace hypercopy

@@ -18,7 +18,7 @@ Error ConflictMerge::of_target(Error error, const InputFile& file) const {
 
 Result<Stored> ConflictMerge::store(const Batch& batch, const TransactionHead& head, CopyForm form) {
   const InputFile& file = *batch.file;
-  if (file.merge && conflicts_expected_ >= kLikely) return merge(batch, head, form);
+  if (file.merge && expects_conflicts()) return merge(batch, head, form);
   auto copied = copier_.copy(batch, head, {file.copy_sql, file.binary_sql}, form);
   if (copied) {
     if (copied->claimed) remember(false);

@@ -7,12 +7,27 @@
 
 namespace hypercopy {
 
+namespace {
+
+void call_by_other_name(std::string& text, const StandIn& stand_in) {
+  for (std::size_t at = text.find(stand_in.name); at != std::string::npos;
+       at = text.find(stand_in.name, at + stand_in.target.size())) {
+    text.replace(at, stand_in.name.size(), stand_in.target);
+  }
+}
+
+}  // namespace
+
 // After an interruption libpq is in the middle of a statement: the server is told to give up, the connection
 // is done.
 Error PgCopyStream::settle(Error error) {
   if (error.kind == ErrorKind::interrupted) {
     connection_.cancel_statement();
     broken_ = true;
+  }
+  if (!stand_in_.name.empty()) {
+    for (std::string* const text : {&error.message, &error.detail, &error.context})
+      call_by_other_name(*text, stand_in_);
   }
   return error;
 }

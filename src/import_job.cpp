@@ -43,6 +43,12 @@ std::string column_map_text(const ColumnMap& map) {
   return text;
 }
 
+// What its end does to the target.
+std::string atomic_text(const LoadOptions& options) {
+  if (!options.atomic) return "no";
+  return options.truncate ? "yes, with --truncate" : "yes";
+}
+
 Result<ImportInput> describe_input(const std::string& path, const Cancellation& cancellation) {
   if (path != "-" && is_fifo(path)) return ImportInput{.name = path};
   HYPERCOPY_ASSIGN(const auto source, open_source(path, cancellation));
@@ -77,6 +83,7 @@ Result<ImportJob> describe_import(const LoadPlan& plan, const Cancellation& canc
                              {"column-map", column_map_text(options.column_map)},
                              {"limit", std::to_string(options.limit_records)},
                              {"where", options.where},
+                             {"atomic", atomic_text(options)},
                              {"on-conflict", std::string(to_string(options.on_conflict))},
                              {"conflict-key", fmt::format("{}", fmt::join(options.conflict_key, ","))}}};
   for (const auto& [name, value] : plan.session.pinned) {

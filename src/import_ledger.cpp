@@ -91,7 +91,8 @@ Result<ImportLedger> ImportLedger::open(Connect connect, const ImportJob& job, O
     HYPERCOPY_TRY(ledger.refuse_other_tools_import(job));
     HYPERCOPY_TRY(ledger.begin(job));
     HYPERCOPY_TRY(ledger.compare(job));
-    return ledger.take_presence();
+    HYPERCOPY_TRY(ledger.take_presence());
+    return ledger.prepare_staging(job);
   };
   if (auto status = ledger.ask(opened); !status) return fail(with_ledger_grants(std::move(status).error()));
   return ledger;
@@ -293,14 +294,20 @@ Status ImportLedger::compare(const ImportJob& job) {
                                 size(!input.size, input.size.value_or(0)))));
   }
   const bool anything_done = done_ || found.boolean(0, 4);
-  if (options_.truncates && anything_done) {
+  const bool holds_rows = options_.staging == nullptr ? anything_done : done_;
+  if (options_.truncates && holds_rows) {
     return fail(ErrorKind::usage,
                 fmt::format("--truncate would empty the table under {}, which is {}",
                             quoted_name(job.import_id), done_ ? "done" : "half done"),
                 fmt::format("To go on, leave --truncate out. To begin again: hypercopy imports forget {}",
                             job.import_id));
   }
-  if (!anything_done || options_.into_empty) return {};
+  return anything_done ? check_rows_are_there(job) : Status{};
+}
+
+// Rows that are staged are looked for by prepare_staging().
+Status ImportLedger::check_rows_are_there(const ImportJob& job) {
+  if (options_.into_empty || (options_.staging != nullptr && !done_)) return {};
   HYPERCOPY_ASSIGN(
       const QueryResult name,
       connection_->execute(
@@ -322,6 +329,27 @@ Status ImportLedger::compare(const ImportJob& job) {
       "--resume-into-empty",
       job.import_id);
   return fail(std::move(error));
+}
+
+// Its job is locked meanwhile: of several loaders one creates it.
+Status ImportLedger::prepare_staging(const ImportJob& job) {
+  if (options_.staging == nullptr || done_) return {};
+  HYPERCOPY_TRY(
+      connection_->execute(fmt::format("BEGIN; SELECT FROM hypercopy.job WHERE id = {} FOR UPDATE", job_)));
+  HYPERCOPY_ASSIGN(const bool there, options_.staging->exists(*connection_));
+  if (!there) {
+    HYPERCOPY_ASSIGN(
+        const QueryResult filled,
+        connection_->execute(fmt::format(
+            "SELECT EXISTS (SELECT FROM hypercopy.interval WHERE job = {} AND done_by IS NOT NULL)", job_)));
+    if (filled.boolean(0, 0)) {
+      return fail(differs(job.import_id, fmt::format("its staging table {} is gone, and rows with it",
+                                                     options_.staging->name())));
+    }
+    HYPERCOPY_TRY(options_.staging->create(*connection_));
+  }
+  HYPERCOPY_TRY(connection_->execute("COMMIT"));
+  return {};
 }
 
 Result<PlannedInput> ImportLedger::input(std::size_t number) {
@@ -505,6 +533,7 @@ Result<std::vector<ImportTotals>> ImportLedger::totals() {
                     .rejected = count_at(rows, row, 8)};
       input.suppressed = input.mine.records - input.rows.sum();
     } else {
+      input.loaded_by_others = count_at(rows, row, 5);
       input.rejected_by_others = count_at(rows, row, 8);
     }
   }
@@ -549,19 +578,48 @@ Status ImportLedger::for_each_reject(std::size_t input, const TakeReject& take) 
 // One transaction that waits for the disk: with it all that it saw is durable, also what was committed without waiting.
 Result<bool> ImportLedger::finish() {
   return ask([&]() -> Result<bool> {
-    HYPERCOPY_TRY(
-        connection_->execute(fmt::format("UPDATE hypercopy.job SET state = 'done', finished_at = "
-                                         "pg_catalog.clock_timestamp() WHERE id = {0} AND state = "
-                                         "'loading' AND NOT EXISTS (SELECT FROM hypercopy.input WHERE job = "
-                                         "{0} AND NOT complete) AND NOT EXISTS (SELECT "
-                                         "FROM hypercopy.interval WHERE job = {0} AND done_by IS NULL)",
-                                         job_)));
+    HYPERCOPY_TRY(connection_->execute("BEGIN"));
+    HYPERCOPY_ASSIGN(const QueryResult complete,
+                     connection_->execute(fmt::format(
+                         "SELECT FROM hypercopy.job WHERE id = {0} AND state = 'loading' AND NOT "
+                         "EXISTS (SELECT FROM hypercopy.input WHERE job = {0} AND NOT complete) AND "
+                         "NOT EXISTS (SELECT FROM hypercopy.interval WHERE job = {0} AND done_by IS "
+                         "NULL) FOR UPDATE",
+                         job_)));
+    if (complete.rows() == 1) {
+      HYPERCOPY_ASSIGN(const std::string published, publish());
+      HYPERCOPY_TRY(connection_->execute(
+          fmt::format("UPDATE hypercopy.job SET state = 'done', finished_at = pg_catalog.clock_timestamp(), "
+                      "rows_published = {} WHERE id = {}",
+                      published, job_)));
+    }
+    HYPERCOPY_TRY(connection_->execute("COMMIT"));
     HYPERCOPY_ASSIGN(
         const QueryResult state,
         connection_->execute(fmt::format("SELECT state = 'done' FROM hypercopy.job WHERE id = {}", job_)));
     done_ = state.rows() == 1 && state.boolean(0, 0);
     return done_;
   });
+}
+
+// The number of rows as SQL.
+Result<std::string> ImportLedger::publish() {
+  if (options_.staging == nullptr) return "NULL";
+  HYPERCOPY_ASSIGN(
+      const QueryResult staged,
+      connection_->execute(fmt::format(
+          "SELECT coalesce(pg_catalog.sum(loaded), 0) FROM hypercopy.interval WHERE job = {}", job_)));
+  HYPERCOPY_ASSIGN(const std::uint64_t rows, options_.staging->publish(*connection_, count_at(staged, 0, 0)));
+  return std::to_string(rows);
+}
+
+Result<std::optional<std::uint64_t>> ImportLedger::rows_published() {
+  HYPERCOPY_ASSIGN(const QueryResult job, ask([&]() {
+                     return connection_->execute(
+                         fmt::format("SELECT rows_published FROM hypercopy.job WHERE id = {}", job_));
+                   }));
+  if (job.rows() == 0 || job.is_null(0, 0)) return std::optional<std::uint64_t>();
+  return std::optional(count_at(job, 0, 0));
 }
 
 }  // namespace hypercopy

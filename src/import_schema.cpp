@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS hypercopy.job (
   state text NOT NULL DEFAULT 'loading' CHECK (state IN ('loading', 'done')),
   created_by text NOT NULL DEFAULT current_user,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  finished_at timestamptz
+  finished_at timestamptz,
+  rows_published bigint
 );
 CREATE TABLE IF NOT EXISTS hypercopy.input (
   job integer NOT NULL REFERENCES hypercopy.job,

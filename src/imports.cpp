@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "human_units.hpp"
+#include "hypercopy/atomic_staging.hpp"
 #include "import_schema.hpp"
 #include "query_numbers.hpp"
 
@@ -182,6 +183,7 @@ Result<ImportInfo> forget_import(Connection& connection, const std::string& impo
             table),
         which));
   }
+  HYPERCOPY_TRY(drop_import_staging(connection, import_id));
   HYPERCOPY_TRY(connection.execute("DELETE FROM hypercopy.job WHERE import_id = $1", which));
   HYPERCOPY_TRY(connection.execute("COMMIT"));
   return info;

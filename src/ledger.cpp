@@ -1,10 +1,12 @@
 #include "hypercopy/ledger.hpp"
 
+#include <utility>
+
 namespace hypercopy {
 
 bool LedgerTotals::balanced() const {
-  const std::uint64_t ended = committed.records + already_done.records + skipped.records + failed.records +
-                              unknown.records + dropped.records;
+  const std::uint64_t ended = committed.records + already_done.records + staged.records + skipped.records +
+                              failed.records + unknown.records + dropped.records;
   const std::uint64_t became =
       rows_loaded + rows_updated + records_conflicted + records_rejected + rows_suppressed;
   return split.records == ended && became == committed.records;
@@ -14,6 +16,7 @@ void LedgerTotals::add(const LedgerTotals& more) {
   split.add(more.split);
   committed.add(more.committed);
   already_done.add(more.already_done);
+  staged.add(more.staged);
   skipped.add(more.skipped);
   failed.add(more.failed);
   unknown.add(more.unknown);
@@ -25,6 +28,16 @@ void LedgerTotals::add(const LedgerTotals& more) {
   records_conflicted += more.records_conflicted;
   records_rejected += more.records_rejected;
   rows_suppressed += more.rows_suppressed;
+}
+
+void LedgerTotals::take_back(Counts LedgerTotals::*ending) {
+  (this->*ending).add(std::exchange(committed, {}));
+  rows_loaded = rows_updated = records_conflicted = records_rejected = rows_suppressed = 0;
+}
+
+void LedgerTotals::suppress(std::uint64_t rows) {
+  rows_loaded -= rows;
+  rows_suppressed += rows;
 }
 
 template <typename Change>

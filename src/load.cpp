@@ -11,6 +11,8 @@
 #include <set>
 #include <thread>
 
+#include "atomic_load.hpp"
+#include "human_units.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/import_ledger.hpp"
 #include "hypercopy/pipeline.hpp"
@@ -77,7 +79,7 @@ Status try_copy(const std::string& copy_sql, Connection& connection) {
 // TRUNCATE only when the inputs, the table and the columns were found to fit, and COPY is allowed: a load that can only
 // fail must not leave an empty table. In a single transaction it is part of it.
 Status prepare_target(const LoadPlan& plan, const std::string& copy_sql, Connection& connection) {
-  if (!plan.options.truncate) return {};
+  if (!plan.options.truncate || plan.staging) return {};
   if (plan.single_transaction) {
     HYPERCOPY_TRY(connection.execute("BEGIN"));
   } else {
@@ -92,23 +94,23 @@ Status prepare_target(const LoadPlan& plan, const std::string& copy_sql, Connect
 PipelineOptions pipeline_options(const LoadPlan& plan) {
   const LoadOptions& options = plan.options;
   const bool utf8 = plan.session.server_encoding == "UTF8" && plan.session.client_encoding == "UTF8";
-  return PipelineOptions{
-      .jobs = plan.jobs,
-      .batch_bytes = plan.batch_bytes,
-      .batch_records = options.batch_records == 0 ? UINT64_MAX : options.batch_records,
-      .limit_records = options.limit_records == 0 ? UINT64_MAX : options.limit_records,
-      .inputs = plan.files.size(),
-      .policy = {.relation = plan.table.name,
-                 .may_suppress_rows = plan.table.may_suppress_rows || !options.where.empty(),
-                 .single_transaction = plan.single_transaction,
-                 .skip_failed_batches = options.skip_failed_batches,
-                 .windows_1252_fallback = options.windows_1252_fallback && utf8,
-                 .copies_nothing = options.empty_input_copies && options.import_id.empty(),
-                 .async_commit = options.async_commit,
-                 .retry_timeout = options.retry_timeout},
-      .wire = plan.wire,
-      .kernel = plan.kernel,
-      .max_rejects = options.max_rejects};
+  return PipelineOptions{.jobs = plan.jobs,
+                         .batch_bytes = plan.batch_bytes,
+                         .batch_records = options.batch_records == 0 ? UINT64_MAX : options.batch_records,
+                         .limit_records = options.limit_records == 0 ? UINT64_MAX : options.limit_records,
+                         .inputs = plan.files.size(),
+                         .policy = {.relation = plan.table.name,
+                                    .may_suppress_rows = (plan.table.may_suppress_rows && !plan.staging) ||
+                                                         !options.where.empty(),
+                                    .single_transaction = plan.single_transaction,
+                                    .skip_failed_batches = options.skip_failed_batches,
+                                    .windows_1252_fallback = options.windows_1252_fallback && utf8,
+                                    .copies_nothing = options.empty_input_copies && options.import_id.empty(),
+                                    .async_commit = options.async_commit,
+                                    .retry_timeout = options.retry_timeout},
+                         .wire = plan.wire,
+                         .kernel = plan.kernel,
+                         .max_rejects = options.max_rejects};
 }
 
 // Draws the progress for as long as the pipeline asks it to.
@@ -145,8 +147,8 @@ class ProgressWatch final : public PipelineWatch {
 // columns fit, TRUNCATE waits for it; in a single transaction it is rolled back if they do not.
 bool truncates_behind_header(const LoadPlan& plan) {
   const std::string& first = plan.files.front();
-  return plan.options.truncate && !plan.single_transaction && plan.options.header == Header::match &&
-         (first == "-" || is_fifo(first));
+  return plan.options.truncate && !plan.single_transaction && !plan.staging &&
+         plan.options.header == Header::match && (first == "-" || is_fifo(first));
 }
 
 void say_at_start(const LoadPlan& plan, const LoadOptions& options, Console& console) {
@@ -171,6 +173,7 @@ void summarise(const LoadPlan& plan, const TableName& typed, LoadSummary& summar
   summary.kernel = to_string(plan.kernel);
   summary.wire = to_string(plan.wire);
   summary.on_conflict = to_string(plan.options.on_conflict);
+  summary.atomic = plan.options.atomic;
   summary.repeatable = plan.merge && !plan.merge->rule().key.empty() && !plan.merge->rule().nulls_differ;
   summary.server_version = plan.server_version;
   summary.notices = plan.notices;
@@ -199,16 +202,22 @@ class PlannedRun {
         environment_(environment),
         summary_(summary),
         first_(std::move(planned.connection)),
-        truncate_late_(truncates_behind_header(plan_)) {}
+        truncate_late_(truncates_behind_header(plan_)),
+        staging_(planned.plan.staging ? &*planned.plan.staging : nullptr),
+        crash_empties_(staging_ != nullptr ? !staging_->is_logged() : plan_.table.is_unlogged) {}
 
   Status run() {
     HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
+    HYPERCOPY_TRY(tidy_up());
     if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
     if (import_ && import_->is_done()) return sum_up_import();
+    if (staging_ != nullptr && !import_) HYPERCOPY_TRY(begin_atomic());
     if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
-    if (plan_.table.is_unlogged) HYPERCOPY_TRY(know_server());
+    if (crash_empties_) HYPERCOPY_TRY(know_server());
     run_workers();
+    if (atomic_) return end_atomic();
     if (import_ && summary_.complete) return sum_up_import();
+    if (staging_ != nullptr) take_back(&LedgerTotals::staged);
     // After a request to stop nothing more is asked of the server; the next run writes them.
     return import_ && !summary_.interrupted ? write_import_rejects() : Status{};
   }
@@ -244,18 +253,87 @@ class PlannedRun {
     summary_.reject_files = files.written();
   }
 
+  Result<Connection> connect_control(StopAt stop) {
+    HYPERCOPY_ASSIGN(Connection connection, connector_.connect(control_name(summary_.run_id), stop));
+    HYPERCOPY_TRY(pin_session(connection, plan_.session));
+    return connection;
+  }
+
+  // What a run that was killed left beside the target.
+  Status tidy_up() {
+    HYPERCOPY_ASSIGN(const auto said, drop_left_staging(*first_, plan_.table));
+    for (const auto& sentence : said) environment_.console.log(LogLevel::warning, sentence);
+    if (staging_ == nullptr) return {};
+    staging_->announce_to([this](std::uint64_t rows) {
+      environment_.console.log(
+          LogLevel::info,
+          fmt::format("all is staged: inserting {} into {} at once (interrupted twice, it takes them back)",
+                      counted(rows, "row"), summary_.table));
+    });
+    return {};
+  }
+
+  Status begin_atomic() {
+    atomic_.emplace(
+        *staging_, [this](StopAt stop) { return connect_control(stop); }, plan_.options.retry_timeout,
+        StopAt{environment_.cancellation, Cancellation::Level::immediate});
+    auto begun = atomic_->begin();
+    if (!begun) atomic_.reset();
+    return begun;
+  }
+
+  Status end_atomic() {
+    if (!summary_.complete || summary_.error) {
+      atomic_->give_up();
+      take_back(&LedgerTotals::failed);
+      return {};
+    }
+    auto taken = atomic_->publish(summary_.totals.rows_loaded);
+    if (taken) {
+      note_suppressed(summary_.totals.rows_loaded - *taken);
+      return {};
+    }
+    summary_.complete = false;
+    const bool in_doubt = atomic_->in_doubt();
+    take_back(in_doubt ? &LedgerTotals::unknown : &LedgerTotals::failed);
+    Error error = std::move(taken).error();
+    if (in_doubt) {
+      error.message = fmt::format("the connection was lost while COMMIT was under way: {}", error.message);
+      error.hint = fmt::format(
+          "If the table {} still exists, nothing was loaded, and the next load removes it; "
+          "if it is gone, everything was.",
+          staging_->relation());
+    }
+    atomic_->give_up();
+    return fail(std::move(error));
+  }
+
+  // What was committed to the staging table is not in the target.
+  void take_back(Counts LedgerTotals::*ending) {
+    summary_.totals.take_back(ending);
+    for (auto& input : summary_.input_totals) input.take_back(ending);
+  }
+
+  // By triggers of the target, when it took what was staged: of which input's records nobody knows.
+  void note_suppressed(std::uint64_t rows) {
+    if (rows == 0) return;
+    summary_.totals.suppress(rows);
+    if (summary_.input_totals.size() == 1) {
+      summary_.input_totals.front().suppress(rows);
+    } else {
+      summary_.input_totals.clear();
+    }
+  }
+
   Status open_import() {
     HYPERCOPY_ASSIGN(const ImportJob job, describe_import(plan_, environment_.cancellation));
-    const auto connect = [this](StopAt stop) -> Result<Connection> {
-      HYPERCOPY_ASSIGN(Connection connection, connector_.connect(control_name(summary_.run_id), stop));
-      HYPERCOPY_TRY(pin_session(connection, plan_.session));
-      return connection;
-    };
+    const auto connect = [this](StopAt stop) { return connect_control(stop); };
     HYPERCOPY_ASSIGN(ImportLedger ledger, ImportLedger::open(connect, job,
                                                              {.run_id = summary_.run_id,
                                                               .retry_timeout = plan_.options.retry_timeout,
                                                               .truncates = plan_.options.truncate,
-                                                              .into_empty = plan_.options.resume_into_empty},
+                                                              .into_empty = plan_.options.resume_into_empty,
+                                                              .staging = staging_},
                                                              {environment_.cancellation}));
     import_.emplace(std::move(ledger));
     import_->stop_at({*run_stop_});
@@ -299,6 +377,7 @@ class PlannedRun {
   Status sum_up_import() {
     HYPERCOPY_ASSIGN(const auto totals, import_->totals());
     LedgerTotals sum{.attempts_again = summary_.totals.attempts_again};
+    std::uint64_t staged = 0;
     summary_.input_totals.clear();
     for (const auto& input : totals) {
       LedgerTotals one{.committed = input.mine,
@@ -312,9 +391,12 @@ class PlannedRun {
       one.split.add(input.others);
       summary_.input_totals.push_back(one);
       summary_.rejected_before += input.rejected_by_others;
+      staged += input.rows.loaded + input.loaded_by_others;
       sum.add(one);
     }
     summary_.totals = sum;
+    HYPERCOPY_ASSIGN(const auto published, import_->rows_published());
+    if (published) note_suppressed(std::min(sum.rows_loaded, staged - std::min(staged, *published)));
     summary_.import_done = true;
     summary_.complete = true;
     return write_import_rejects();
@@ -322,7 +404,7 @@ class PlannedRun {
 
   Status truncate(const std::string& copy_sql) {
     HYPERCOPY_TRY(prepare_target(plan_, copy_sql, *first_));
-    summary_.truncated = plan_.options.truncate && !plan_.single_transaction;
+    summary_.truncated = plan_.options.truncate && !plan_.single_transaction && !plan_.staging;
     return {};
   }
 
@@ -330,6 +412,9 @@ class PlannedRun {
   Result<OpenedInput> open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
                            TimeShares& shares) {
     HYPERCOPY_ASSIGN(OpenedInput input, open_input(plan_, index, limits, pool, shares, *run_stop_));
+    if (staging_ != nullptr) {
+      HYPERCOPY_TRY(staging_->expect(input.file->mapping.columns, input.file->name));
+    }
     if (index == 0 && truncate_late_) {
       HYPERCOPY_TRY(truncate(input.file->copy_sql));
       first_.reset();
@@ -342,14 +427,16 @@ class PlannedRun {
   Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker) {
     const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) -> Result<Connection> {
       HYPERCOPY_ASSIGN(Connection connection, connect(worker, stop));
-      if (plan_.table.is_unlogged) HYPERCOPY_TRY(expect_rows_kept(connection));
+      if (crash_empties_) HYPERCOPY_TRY(expect_rows_kept(connection));
       return connection;
     };
+    StandIn stand_in;
+    if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
     if (worker == 1 && !truncate_late_) {
-      return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect);
+      return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in);
     }
     HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
-    return std::make_unique<PgCopyStream>(std::move(connection), reconnect);
+    return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in);
   }
 
   Result<Connection> connect(unsigned worker, StopAt stop) {
@@ -374,6 +461,11 @@ class PlannedRun {
     auto now = read_server_mark(connection);
     if (!now && now.error().kind != ErrorKind::sql) return fail(std::move(now).error());
     if (now && server_ == *now) return {};
+    if (staging_ != nullptr) {
+      return fail(ErrorKind::target,
+                  "the server crashed or failed over, which empties the staging table of --atomic",
+                  "Load the input again: nothing reached the table. With --import-id it would go on.");
+    }
     // Where a COMMIT is in doubt, that is the run's error.
     if (!said_emptied_.test_and_set()) {
       environment_.console.log(LogLevel::error,
@@ -390,9 +482,12 @@ class PlannedRun {
   const LoadEnvironment& environment_;
   LoadSummary& summary_;
   std::optional<Connection> first_;
-  std::optional<ServerMark> server_;  // of the first connection, for an UNLOGGED target
+  std::optional<ServerMark> server_;  // of the first connection, where a crash empties what is copied into
   std::atomic_flag said_emptied_{};
   const bool truncate_late_;
+  AtomicStaging* const staging_;      // --atomic
+  const bool crash_empties_;          // the table that workers copy into
+  std::optional<AtomicLoad> atomic_;  // --atomic without an import id
   std::unique_ptr<Cancellation> run_stop_;
   std::optional<ImportLedger> import_;
   std::optional<ImportClaims> claims_;
@@ -406,7 +501,7 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
   Connector connector(options.connection, environment.cancellation, std::ref(notices),
                       environment.password_prompt);
   HYPERCOPY_ASSIGN(PlannedLoad planned, make_plan(options, connector, application_name(summary.run_id, 1),
-                                                  environment.cancellation));
+                                                  summary.run_id, environment.cancellation));
   summarise(planned.plan, options.table, summary);
   say_at_start(planned.plan, options, environment.console);
   return PlannedRun(planned, connector, environment, summary).run();

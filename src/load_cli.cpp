@@ -152,6 +152,9 @@ void add_load_options(CLI::App& app, LoadWords& words) {
   app.add_flag("--single-transaction,-1", words.options.single_transaction,
                "all or nothing: one worker, one transaction")
       ->group(kGroup);
+  app.add_flag("--atomic", words.options.atomic,
+               "all or nothing with all workers: they fill a staging table, one INSERT takes it over")
+      ->group(kGroup);
 }
 
 void add_import_options(CLI::App& app, LoadWords& words) {

@@ -104,12 +104,16 @@ Status check_import(const LoadOptions& options) {
                   "leave out the skipping of failed batches, or the import id");
 }
 
+Status check_atomic(const LoadOptions& options) {
+  if (!options.atomic) return {};
+  HYPERCOPY_TRY(usage_if(options.single_transaction, "--atomic and --single-transaction exclude each other",
+                         "both are all or nothing: --atomic with several workers and twice the disk space, "
+                         "--single-transaction with one worker"));
+  return usage_if(options.on_conflict != OnConflict::error, "--atomic and --on-conflict exclude each other",
+                  "--single-transaction with --on-conflict is all or nothing, too");
+}
+
 Status check_conflicts(const LoadOptions& options) {
-  HYPERCOPY_TRY(
-      usage_if(options.on_conflict != OnConflict::error && options.on_error == OnError::reject,
-               "--on-conflict and --on-error reject exclude each other so far",
-               "load with --on-error reject first: records whose key is taken are among the rejects, and "
-               "--on-conflict can merge them"));
   return usage_if(options.on_conflict == OnConflict::error && !options.conflict_key.empty(),
                   "--conflict-key needs --on-conflict", "add --on-conflict nothing or --on-conflict update");
 }
@@ -161,6 +165,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_wire(options));
   HYPERCOPY_TRY(check_import(options));
   HYPERCOPY_TRY(check_conflicts(options));
+  HYPERCOPY_TRY(check_atomic(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
                          "leave --batch-bytes out: it is chosen"));
   return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),

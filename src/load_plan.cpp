@@ -62,6 +62,7 @@ Status check_where(Connection& connection, const TargetTable& table, const std::
 
 void note_differences_from_one_copy(LoadPlan& plan) {
   const TargetTable& table = plan.table;
+  if (plan.staging) return;  // the table sees one INSERT
   if (!table.self_references.empty() && !plan.single_transaction) {
     plan.single_transaction = true;
     plan.notices.push_back(
@@ -145,7 +146,7 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
 // good one would be rejected for coming too early.
 Status plan_rejects(LoadPlan& plan) {
   if (plan.options.on_error == OnError::stop) return {};
-  if (!plan.table.self_references.empty()) {
+  if (!plan.table.self_references.empty() && !plan.staging) {
     return fail(
         ErrorKind::usage,
         fmt::format("--on-error reject is not possible: the foreign key {} refers to the table itself, so "
@@ -164,11 +165,25 @@ Status check_server(const Connection& connection) {
                                             connection.parameter("server_version")));
 }
 
+// Workers copy into the staging table. Keys and foreign keys are looked at when all is inserted, in one statement: so
+// records may refer to each other in any order.
+Status plan_staging(LoadPlan& plan, Connection& connection, const std::string& run_id) {
+  if (!plan.options.atomic) return {};
+  HYPERCOPY_ASSIGN(plan.staging, AtomicStaging::plan(connection, plan.table, plan.options, run_id));
+  plan.statement = plan.statement->into(plan.staging->relation());
+  return {};
+}
+
+Status expect_columns(LoadPlan& plan, const ColumnMapping& mapping, const std::string& input) {
+  return plan.staging ? plan.staging->expect(mapping.columns, input) : Status{};
+}
+
 // Headers of all regular files are matched now; pipes and a load without header have nothing to match early.
 Status check_headers(LoadPlan& plan, Connection& connection, const Cancellation& cancellation) {
   if (plan.options.header != Header::match) {
     HYPERCOPY_ASSIGN(const ColumnMapping mapping, map_columns(plan.options, plan.table, std::nullopt));
     note_sequences(plan, mapping);
+    HYPERCOPY_TRY(expect_columns(plan, mapping, "the input"));
     HYPERCOPY_TRY(try_merge(plan, mapping, connection));
     plan.first_copy_sql = plan.statement->for_columns(mapping.columns);
     return {};
@@ -180,6 +195,7 @@ Status check_headers(LoadPlan& plan, Connection& connection, const Cancellation&
     if (plan.files[index] == "-" || is_fifo(plan.files[index])) continue;
     HYPERCOPY_ASSIGN(const OpenedInput input,
                      open_input(plan, index, BatchLimits{}, pool, unused, cancellation));
+    HYPERCOPY_TRY(expect_columns(plan, input.file->mapping, plan.files[index]));
     if (!noted) note_sequences(plan, input.file->mapping);
     if (!noted) HYPERCOPY_TRY(try_merge(plan, input.file->mapping, connection));
     if (!noted) plan.first_copy_sql = input.file->copy_sql;
@@ -191,7 +207,8 @@ Status check_headers(LoadPlan& plan, Connection& connection, const Cancellation&
 }  // namespace
 
 Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
-                              const std::string& application_name, const Cancellation& cancellation) {
+                              const std::string& application_name, const std::string& run_id,
+                              const Cancellation& cancellation) {
   HYPERCOPY_TRY(validate(options));
   LoadPlan plan{.options = options};
   HYPERCOPY_ASSIGN(plan.kernel, choose_kernel());
@@ -216,6 +233,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                             .escape = options.dialect.escape,
                             .before_v18 = connection.server_version() < kFirstVersionWithPlainMarker};
   plan.statement.emplace(connection, plan.table, plan.options.dialect, plan.options.where);
+  HYPERCOPY_TRY(plan_staging(plan, connection, run_id));
   note_differences_from_one_copy(plan);
   HYPERCOPY_TRY(plan_merge(plan, connection));
   if (plan.single_transaction && !options.import_id.empty()) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/copy_statement.hpp"
 #include "hypercopy/input_file.hpp"
@@ -27,7 +28,8 @@ struct LoadPlan {
   SessionSettings session{};
   TargetTable table{};
   std::optional<CopyStatement> statement{};
-  std::optional<MergeStatement> merge{};  // --on-conflict
+  std::optional<MergeStatement> merge{};   // --on-conflict
+  std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to
   std::string first_copy_sql{};  // of the first input; empty where only its header, in a pipe, will tell
   SplitOptions split{};
   Kernel kernel = Kernel::scalar;
@@ -46,7 +48,7 @@ struct PlannedLoad {
 };
 
 [[nodiscard]] Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
-                                            const std::string& application_name,
+                                            const std::string& application_name, const std::string& run_id,
                                             const Cancellation& cancellation);
 
 // Reads the beginning of input number `index` of the plan's files and settles its columns and its COPY statement.

@@ -201,6 +201,10 @@ std::string left_out_lines(const LedgerTotals& totals) {
         "\n{} sent again after failures that passed; each is loaded once",
         totals.attempts_again == 1 ? "one batch was" : fmt::format("{} batches were", totals.attempts_again));
   }
+  if (totals.staged.records > 0) {
+    text += fmt::format("\n{} ({}) wait in the staging table until all are there",
+                        counted(totals.staged.records, "record"), human_bytes(totals.staged.bytes));
+  }
   if (totals.already_done.records > 0) {
     text += fmt::format("\n{} {} loaded before, by an earlier run or another loader of this import",
                         counted(totals.already_done.records, "record"),
@@ -285,6 +289,7 @@ Json to_json(const LedgerTotals& totals) {
   return {{"split", to_json(totals.split)},
           {"committed", to_json(totals.committed)},
           {"already_done", to_json(totals.already_done)},
+          {"staged", to_json(totals.staged)},
           {"skipped", to_json(totals.skipped)},
           {"failed", to_json(totals.failed)},
           {"unknown", to_json(totals.unknown)},
@@ -421,6 +426,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"kernel", summary.kernel},
       {"wire", summary.wire},
       {"on_conflict", summary.on_conflict},
+      {"atomic", summary.atomic},
       {"batches_binary", summary.wire_totals.encoded},
       {"batches_given_up", summary.wire_totals.given_up},
       {"batches_sent_again", totals.attempts_again},

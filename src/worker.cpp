@@ -27,6 +27,13 @@ void append_detail(Error& error, std::string_view text) {
   error.detail += text;
 }
 
+RowCounts with_rejected(RowCounts rows, std::uint64_t rejected) {
+  rows.rejected = rejected;
+  return rows;
+}
+
+constexpr std::string_view kDeadlock = "40P01";
+
 // COMMIT must not be what refuses a record: it is too late then for the others of its batch.
 constexpr const char* kCheckWithCopy = "SET CONSTRAINTS ALL IMMEDIATE; ";
 
@@ -139,7 +146,11 @@ void Worker::leave_to_others(const Batch& batch) {
 Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
   const TransactionHead head{.settings = settings(),
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
-  auto written = write_records(batch, head, checks);
+  MergeTurns::Turn turn(run_.rejects != nullptr && batch.file->merge ? &run_.turns : nullptr);
+  auto written = write_records(batch, head, checks, turn);
+  if (!written && written.error().sqlstate == kDeadlock) run_.turns.note_deadlock();
+  // Its locks must be given back before another one's turn.
+  if (!written) stream_->abort("the batch failed");
   if (!written) return {.rows = fail(std::move(written).error())};
   if (!written->claimed) return {.rows = RowCounts{}, .claimed_elsewhere = true};
   const RowCounts counts = written->rows;
@@ -181,18 +192,18 @@ std::string Worker::settings() const {
   return sql;
 }
 
-Result<Worker::Written> Worker::write_records(const Batch& batch, const TransactionHead& head,
-                                              Checks checks) {
+Result<Worker::Written> Worker::write_records(const Batch& batch, const TransactionHead& head, Checks checks,
+                                              MergeTurns::Turn& turn) {
   if (run_.rejects == nullptr) {
     HYPERCOPY_ASSIGN(const Stored stored, store_or_read_as_windows_1252(batch, head));
     return Written{.claimed = stored.claimed, .rows = stored.rows};
   }
-  auto isolated = isolation_.copy(batch, head, checks, [&](std::span<const RejectedRecord> rejected) {
-    return run_.rejects->allows(batch, rejected);
-  });
+  auto isolated = isolation_.copy(
+      batch, head, checks,
+      [&](std::span<const RejectedRecord> rejected) { return run_.rejects->allows(batch, rejected); }, turn);
   if (isolated) {
     return Written{.claimed = isolated->claimed,
-                   .rows = {.loaded = isolated->rows, .rejected = isolated->rejected.size()},
+                   .rows = with_rejected(isolated->rows, isolated->rejected.size()),
                    .rejected = std::move(isolated->rejected)};
   }
   Error error = std::move(isolated).error();

@@ -9,6 +9,9 @@
 // Judge:   a record alone always goes as it is, so that the server's own reader judges it, in its own words.
 // Runs:    as long as what a refusal wastes (half a run) and what a savepoint costs are about equal, at the distance
 //          between bad records seen so far; over all batches of a worker. Measured: bench/results/*-rejects.md.
+// Keys:    with --on-conflict a run is COPY into the staging table and a merge (conflict_merge.hpp), once a key of the
+//          batch clashed or a record of it was refused. Runs are merged in order, so that of records with one key the same
+//          one wins as in one merge. What the merge refuses has no line.
 // Units:   rows as the server counted them.
 // Owns:    nothing but that distance; RejectedRecord::bytes are the batch's.
 // Threads: one.
@@ -24,6 +27,8 @@
 #include <vector>
 
 #include "hypercopy/batch_copier.hpp"
+#include "hypercopy/conflict_merge.hpp"
+#include "hypercopy/merge_turns.hpp"
 #include "hypercopy/reject_sink.hpp"
 
 namespace hypercopy {
@@ -31,7 +36,7 @@ namespace hypercopy {
 // What the records of a batch became, before COMMIT.
 struct Isolated {
   bool claimed = true;  // false: another transaction had claimed the batch, and nothing was sent
-  std::uint64_t rows = 0;
+  RowCounts rows{};     // without the rejected ones
   std::vector<RejectedRecord> rejected{};
 };
 
@@ -50,11 +55,12 @@ class BadRecordIsolation {
   // Asked after each rejected record; its error ends the work.
   using MayGoOn = std::function<Status(std::span<const RejectedRecord>)>;
 
-  BadRecordIsolation(CopyStream& stream, BatchCopier& copier, Policy policy)
-      : stream_(stream), copier_(copier), policy_(std::move(policy)) {}
+  BadRecordIsolation(CopyStream& stream, BatchCopier& copier, ConflictMerge& store, Policy policy)
+      : stream_(stream), copier_(copier), store_(store), policy_(std::move(policy)) {}
 
+  // `turn`: the transaction's, for as long as it lasts.
   [[nodiscard]] Result<Isolated> copy(const Batch& batch, const TransactionHead& head, Checks checks,
-                                      const MayGoOn& may_go_on);
+                                      const MayGoOn& may_go_on, MergeTurns::Turn& turn);
 
  private:
   class Pass;
@@ -67,6 +73,7 @@ class BadRecordIsolation {
 
   CopyStream& stream_;
   BatchCopier& copier_;
+  ConflictMerge& store_;
   Policy policy_;
   double distance_ = std::numeric_limits<double>::infinity();  // between records that the server found bad
   std::uint64_t since_refused_ = 0;

@@ -44,6 +44,10 @@ class ConflictMerge {
   [[nodiscard]] Status begin_whole(const InputFile& file);
   [[nodiscard]] Result<RowCounts> finish_whole(const InputFile& file);
 
+  // Whether recent batches had conflicts, so that the next one is better staged at once.
+  [[nodiscard]] bool expects_conflicts() const { return conflicts_expected_ >= kLikely; }
+  void remember(bool had_conflicts);
+
   // What was copied into the staging table, which is left as it is.
   [[nodiscard]] Result<RowCounts> merge_staged(const MergeSql& sql, std::uint64_t staged);
   // The server names the staging table; where a record stands is known by the target's name.
@@ -61,7 +65,6 @@ class ConflictMerge {
   [[nodiscard]] Result<RowCounts> count_left_out(const MergeSql& sql, std::uint64_t staged,
                                                  std::uint64_t inserted);
   [[nodiscard]] bool refuses(const Batch& batch, std::string_view records, const std::string& sqlstate);
-  void remember(bool had_conflicts);
 
   static constexpr int kSure = 3;
   static constexpr int kLikely = 2;

@@ -60,13 +60,19 @@ class CopyStream {
                                                           StopAt stop) = 0;
 };
 
+// A relation that is copied into in the place of another one: in the server's words it is called by that one's name.
+struct StandIn {
+  std::string name;  // as it stands there; empty: there is none
+  std::string target;
+};
+
 class PgCopyStream final : public CopyStream {
  public:
   // Connects as the stream's first connection was connected, settings included.
   using Reconnect = std::function<Result<Connection>(StopAt stop)>;
 
-  PgCopyStream(Connection connection, Reconnect reconnect)
-      : connection_(std::move(connection)), reconnect_(std::move(reconnect)) {
+  PgCopyStream(Connection connection, Reconnect reconnect, StandIn stand_in)
+      : connection_(std::move(connection)), reconnect_(std::move(reconnect)), stand_in_(std::move(stand_in)) {
     connection_.interrupt_at(Cancellation::Level::immediate);
   }
 
@@ -88,6 +94,7 @@ class PgCopyStream final : public CopyStream {
 
   Connection connection_;
   Reconnect reconnect_;
+  StandIn stand_in_;
   std::optional<ServerMark> server_;  // nothing yet, or a server that does not let this user read it
   bool asked_server_ = false;         // about its mark
   LostTransaction transaction_;       // the latest one; of use when it is lost

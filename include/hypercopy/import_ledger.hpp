@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/connection.hpp"
 #include "hypercopy/ledger.hpp"
@@ -70,6 +71,7 @@ struct ImportTotals {
   RowCounts rows{};
   std::uint64_t suppressed = 0;
   Counts others{};  // by earlier runs and other loaders
+  std::uint64_t loaded_by_others = 0;
   std::uint64_t rejected_by_others = 0;
 };
 
@@ -96,8 +98,9 @@ class ImportLedger {
   struct Options {
     std::string run_id;
     std::chrono::milliseconds retry_timeout{0};
-    bool truncates = false;   // refused where anything is done
-    bool into_empty = false;  // go on although the target is empty and intervals are done
+    bool truncates = false;            // refused where anything is done
+    bool into_empty = false;           // go on although the target is empty and intervals are done
+    AtomicStaging* staging = nullptr;  // where the rows wait until all are there; finish() publishes it
   };
 
   // Begins the job or finds it again, and refuses what does not fit it.
@@ -134,8 +137,11 @@ class ImportLedger {
       std::function<Status(const RejectedRecord& record, std::string_view prologue, NewlineStyle newline)>;
   // In the order of the input.
   [[nodiscard]] Status for_each_reject(std::size_t input, const TakeReject& take);
-  // Everything is planned, done and durable: says so in one transaction. False: something is not.
+  // Everything is planned, done and durable: says so in one transaction, which also publishes what is staged. False:
+  // something is not.
   [[nodiscard]] Result<bool> finish();
+  // Of a staged import that is done: the rows that the target took, where its triggers left some of them out.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> rows_published();
 
  private:
   ImportLedger(Connect connect, Options options, StopAt stop);
@@ -148,6 +154,9 @@ class ImportLedger {
   [[nodiscard]] Status begin(const ImportJob& job);
   [[nodiscard]] Status compare(const ImportJob& job);
   [[nodiscard]] Status check_target(const ImportJob& job);
+  [[nodiscard]] Status check_rows_are_there(const ImportJob& job);
+  [[nodiscard]] Status prepare_staging(const ImportJob& job);
+  [[nodiscard]] Result<std::string> publish();
   [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
 
   Connect connect_;

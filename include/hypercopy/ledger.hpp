@@ -1,5 +1,5 @@
 // What became of every batch: the one place where records are counted.
-// Shape:   each batch ends in exactly one of committed, already_done, skipped, failed or unknown; dropped batches
+// Shape:   each batch ends in exactly one of committed, already_done, staged, skipped, failed or unknown; dropped batches
 //          were cut and never sent. A committed record was loaded, updated an older row, was in conflict with one,
 //          was rejected, or was suppressed by the server. Sums only, per input and over all: memory does not grow
 //          with the input.
@@ -56,12 +56,19 @@ struct RowCounts {
   std::uint64_t rejected = 0;   // records kept in the reject file
 
   [[nodiscard]] std::uint64_t sum() const { return loaded + updated + conflicts + rejected; }
+  void add(const RowCounts& more) {
+    loaded += more.loaded;
+    updated += more.updated;
+    conflicts += more.conflicts;
+    rejected += more.rejected;
+  }
 };
 
 struct LedgerTotals {
   Counts split{};         // cut by the reader
   Counts committed{};     // COMMIT was answered with COMMIT
   Counts already_done{};  // committed before, by an earlier run or another loader of the same import
+  Counts staged{};        // wait in the staging table of an import that is not done (--atomic)
   Counts skipped{};       // refused by the server and dropped because the user asked for it
   Counts failed{};        // refused by the server, or lost before COMMIT was sent: rolled back
   Counts unknown{};       // the connection was lost between COMMIT and its answer
@@ -79,6 +86,11 @@ struct LedgerTotals {
   // Every record that was split has exactly one ending, and what became of every committed record is known.
   [[nodiscard]] bool balanced() const;
   void add(const LedgerTotals& more);
+  // What was committed has this ending instead: its rows did not reach the table in the end.
+  void take_back(Counts LedgerTotals::*ending);
+  // Of the loaded rows some were left out in the end.
+  // REQUIRES: rows <= rows_loaded.
+  void suppress(std::uint64_t rows);
 };
 
 class Ledger {

@@ -109,6 +109,7 @@ struct LoadOptions {
   std::string reject_file{};         // --reject-file; empty: beside each input
   RejectLimit max_rejects{};         // --max-rejects
   bool single_transaction = false;   // --single-transaction: one worker, one transaction, one COPY per file
+  bool atomic = false;               // --atomic: all workers fill a staging table, one INSERT empties it
 
   OnConflict on_conflict = OnConflict::error;  // --on-conflict
   std::vector<std::string>

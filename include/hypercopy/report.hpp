@@ -55,6 +55,7 @@ struct LoadSummary {
   std::string wire;    // --wire: auto, binary or csv
   WireTotals wire_totals{};
   std::string on_conflict = "error";  // --on-conflict
+  bool atomic = false;  // --atomic: rows that are committed are in the table only when the load is complete
   bool repeatable = false;  // each record has a key that is looked for: a second load doubles nothing
   std::string server_version;
   std::chrono::nanoseconds elapsed{};

@@ -77,6 +77,7 @@ struct RunContext {
   std::string first_copy_sql{};         // of the first input; read it where nothing_to_load was true
   const BatchClaims* claims = nullptr;  // none: the batches are this run's alone
   RejectGate* rejects = nullptr;        // none: the first bad record ends the run
+  MergeTurns turns{};                   // where conflicts are merged and bad records rejected
 };
 
 class Worker {
@@ -87,8 +88,8 @@ class Worker {
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
         copier_(*stream_, run.wire, run.console, shares_, kernel),
-        isolation_(*stream_, copier_, {run.policy.relation, run.policy.may_suppress_rows, kernel}),
-        store_(*stream_, copier_, shares_, run.policy.relation) {}
+        store_(*stream_, copier_, shares_, run.policy.relation),
+        isolation_(*stream_, copier_, store_, {run.policy.relation, run.policy.may_suppress_rows, kernel}) {}
 
   void run();
   // Where this worker's time went; read it when run() has returned.
@@ -124,7 +125,8 @@ class Worker {
   void load(const Batch& batch);
   [[nodiscard]] Attempt attempt(const Batch& batch, Checks checks);
   [[nodiscard]] std::string settings() const;
-  [[nodiscard]] Result<Written> write_records(const Batch& batch, const TransactionHead& head, Checks checks);
+  [[nodiscard]] Result<Written> write_records(const Batch& batch, const TransactionHead& head, Checks checks,
+                                              MergeTurns::Turn& turn);
   [[nodiscard]] Attempt commit(const RowCounts& counts, std::unique_ptr<KeptRejects> kept);
   void settle_committed(const Batch& batch, Attempt& tried);
   // False: the run has failed.
@@ -145,8 +147,8 @@ class Worker {
   Recovery recovery_;
   TimeShares shares_;
   BatchCopier copier_;
-  BadRecordIsolation isolation_;
   ConflictMerge store_;
+  BadRecordIsolation isolation_;
 };
 
 }  // namespace hypercopy

@@ -192,7 +192,7 @@ class IsolationTest : public ::testing::Test {
       }
     }
     EXPECT_EQ(server.rows, rows);
-    EXPECT_EQ(isolated.rows, rows.size());
+    EXPECT_EQ(isolated.rows.loaded, rows.size());
     ASSERT_EQ(isolated.rejected.size(), bad.size());
     for (std::size_t index = 0; index < bad.size(); ++index) {
       const RejectedRecord& rejected = isolated.rejected[index];
@@ -209,11 +209,14 @@ class IsolationTest : public ::testing::Test {
     TimeShares shares{};
     RefusingStream stream{server};
     BatchCopier copier{stream, wire, console, shares, Kernel::scalar};
-    BadRecordIsolation isolation{stream, copier, {.relation = "t"}};
+    ConflictMerge store{stream, copier, shares, "t"};
+    BadRecordIsolation isolation{stream, copier, store, {.relation = "t"}};
 
     Result<Isolated> copy(const Batch& batch, Checks checks = Checks::with_copy) {
       stream.abort("a new transaction");
-      return isolation.copy(batch, {}, checks, [](std::span<const RejectedRecord>) { return Status{}; });
+      MergeTurns::Turn turn(nullptr);
+      return isolation.copy(
+          batch, {}, checks, [](std::span<const RejectedRecord>) { return Status{}; }, turn);
     }
   };
 
@@ -309,11 +312,14 @@ TEST_F(IsolationTest, MayBeToldToStop) {
   setup.server.refused = {"1001", "1002", "1003"};
   std::size_t seen = 0;
   const Batch batch = make_batch(numbers(10), make_file(false));
-  const auto isolated =
-      setup.isolation.copy(batch, {}, Checks::with_copy, [&](std::span<const RejectedRecord> rejected) {
+  MergeTurns::Turn turn(nullptr);
+  const auto isolated = setup.isolation.copy(
+      batch, {}, Checks::with_copy,
+      [&](std::span<const RejectedRecord> rejected) {
         seen = rejected.size();
         return seen < 2 ? Status{} : fail(ErrorKind::input, "enough");
-      });
+      },
+      turn);
   ASSERT_FALSE(isolated);
   EXPECT_EQ(isolated.error().message, "enough");
   EXPECT_EQ(seen, 2U);
