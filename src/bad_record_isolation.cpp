@@ -115,8 +115,8 @@ class BadRecordIsolation::Pass {
 
   // Runs that are copied into the target could not be followed by one that clashes.
   void send_in_runs() {
+    if (!std::exchange(whole_, false)) return;
     if (is_open_) owner_.stream_.abort("its bad records are looked for");
-    whole_ = false;
     merges_ = batch_.file->merge.has_value();
     latest_ = LatestRun::none;
     is_open_ = false;
@@ -287,7 +287,7 @@ class BadRecordIsolation::Pass {
   Status cut(std::string_view sent, std::size_t end, const Error& error, bool as_binary) {
     const std::size_t named = named_record(sent, end, error, as_binary);
     latest_ = LatestRun::refused;
-    if (whole_) send_in_runs();
+    send_in_runs();
     const std::size_t records = end - at_;
     if (records == 1 && !as_binary) return reject(error);
     if (records == 1) {
