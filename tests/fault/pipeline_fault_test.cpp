@@ -235,7 +235,9 @@ TEST(PipelineFault, CallsThatFailAgainAndAgainLoseAndDoubleNothing) {
       EXPECT_FALSE(outcome.error) << to_string(*outcome.error);
       EXPECT_TRUE(server.has_failed());
       // Where each answer that got lost is that of a COMMIT that is then proven, nothing is sent again.
-      if (fault != Fault::answer) EXPECT_GT(outcome.totals.attempts_again, 0U);
+      if (fault != Fault::answer) {
+        EXPECT_GT(outcome.totals.attempts_again, 0U);
+      }
       EXPECT_EQ(server.committed_records(), kRecords);
       expect_consistent(outcome, server);
     }
