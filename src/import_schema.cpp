@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
+
+#include "query_numbers.hpp"
 
 namespace hypercopy {
 
@@ -10,13 +13,21 @@ namespace {
 
 constexpr std::string_view kInsufficientPrivilege = "42501";
 
+// Of the tables below: whoever changes them in any way counts it up. The schema's comment tells what there is.
+constexpr int kVersion = 1;
+constexpr std::string_view kFind = R"sql(
+SELECT count(class.oid), coalesce(pg_catalog.substring(pg_catalog.obj_description(schema.oid, 'pg_namespace'),
+  'ledger version ([0-9]{1,9})')::integer, 0)
+FROM pg_catalog.pg_namespace AS schema LEFT JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
+  AND class.relname IN ('job', 'input', 'interval', 'reject')
+WHERE schema.nspname = 'hypercopy' GROUP BY schema.oid)sql";
+
 // IF NOT EXISTS is no protection against another session that creates the same at this moment; the lock is. Rows of
 // interval are updated once, which stays within the page where there is room.
+constexpr std::string_view kLock = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({}, 0)";
 constexpr std::string_view kCreate = R"sql(
-BEGIN;
-SELECT pg_catalog.pg_advisory_xact_lock({}, 0);
 CREATE SCHEMA IF NOT EXISTS hypercopy;
-COMMENT ON SCHEMA hypercopy IS 'What hypercopy has loaded: see "hypercopy imports"';
+COMMENT ON SCHEMA hypercopy IS 'What hypercopy has loaded: see "hypercopy imports" (ledger version {})';
 CREATE TABLE IF NOT EXISTS hypercopy.job (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   import_id text NOT NULL UNIQUE,
@@ -76,21 +87,46 @@ CREATE TABLE IF NOT EXISTS hypercopy.interval (
   conflicts bigint,
   rejected bigint,
   PRIMARY KEY (job, input, begin_byte)
-) WITH (fillfactor = 60);
-COMMIT)sql";
+) WITH (fillfactor = 60))sql";
+
+Error other_version(int found) {
+  const bool newer = found > kVersion;
+  return {
+      .kind = ErrorKind::target,
+      .message =
+          fmt::format("the import ledger of this database (schema hypercopy) is that of {} hypercopy: {}",
+                      newer ? "a newer" : "an older",
+                      newer ? fmt::format("it has version {}, known here is {}", found, kVersion)
+                            : "its tables are not those that are used here"),
+      .hint =
+          newer ? "Use that hypercopy for this database."
+                : "Finish its imports with the hypercopy that began them, then remove it (loaded rows stay) "
+                  "and a new one is made: DROP SCHEMA hypercopy CASCADE"};
+}
+
+Status create_tables(Connection& connection) {
+  HYPERCOPY_TRY(connection.execute(fmt::format(kLock, kImportLockClass)));
+  HYPERCOPY_ASSIGN(const bool there, has_import_schema(connection));  // by now, by somebody else
+  HYPERCOPY_TRY(
+      connection.execute(there ? "COMMIT" : fmt::format("{}; COMMIT", fmt::format(kCreate, kVersion))));
+  return {};
+}
 
 }  // namespace
 
 Result<bool> has_import_schema(Connection& connection) {
-  HYPERCOPY_ASSIGN(const QueryResult found,
-                   connection.execute("SELECT pg_catalog.to_regclass('hypercopy.interval') IS NOT NULL"));
-  return found.boolean(0, 0);
+  HYPERCOPY_ASSIGN(const QueryResult found, connection.execute(kFind));
+  const int tables = found.rows() == 0 ? 0 : number_at<int>(found, 0, 0);
+  if (tables == 0) return false;
+  const int version = number_at<int>(found, 0, 1);
+  if (version == kVersion) return true;
+  return fail(other_version(version));
 }
 
 Status ensure_import_schema(Connection& connection) {
   HYPERCOPY_ASSIGN(const bool there, has_import_schema(connection));
   if (there) return {};
-  auto created = connection.execute(fmt::format(kCreate, kImportLockClass));
+  auto created = create_tables(connection);
   if (created) return {};
   if (connection.in_transaction()) HYPERCOPY_TRY(connection.execute("ROLLBACK"));
   Error error = std::move(created).error();

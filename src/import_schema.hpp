@@ -1,7 +1,7 @@
 // The tables of the import ledger, made where they are missing.
 // Shape:   schema hypercopy with tables job, input, interval, reject; documented for readers in docs/imports.md.
 // Threads: one.
-// Errors:  sql 42501 with what an administrator has to run.
+// Errors:  sql 42501 with what an administrator has to run; target: the tables are those of another version.
 #pragma once
 
 #include "hypercopy/connection.hpp"
