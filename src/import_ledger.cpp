@@ -226,6 +226,7 @@ Status ImportLedger::begin(const ImportJob& job) {
                                            job_, number, input.size ? std::to_string(*input.size) : "NULL"),
                                texts));
     }
+    if (options_.may_begin) HYPERCOPY_TRY(options_.may_begin());
   }
   HYPERCOPY_TRY(connection_->execute("COMMIT"));
   return {};

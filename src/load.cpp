@@ -216,6 +216,7 @@ class PlannedRun {
     if (crash_empties_) HYPERCOPY_TRY(know_server());
     run_workers();
     if (atomic_) return end_atomic();
+    summary_.emptied = emptied_.test() && staging_ == nullptr;
     if (import_ && summary_.complete) return sum_up_import();
     if (staging_ != nullptr) take_back(&LedgerTotals::staged);
     // After a request to stop nothing more is asked of the server; the next run writes them.
@@ -328,12 +329,14 @@ class PlannedRun {
   Status open_import() {
     HYPERCOPY_ASSIGN(const ImportJob job, describe_import(plan_, environment_.cancellation));
     const auto connect = [this](StopAt stop) { return connect_control(stop); };
+    const auto reject_files_are_free = [this] { return refuse_used_reject_files(plan_.reject_files); };
     HYPERCOPY_ASSIGN(ImportLedger ledger, ImportLedger::open(connect, job,
                                                              {.run_id = summary_.run_id,
                                                               .retry_timeout = plan_.options.retry_timeout,
                                                               .truncates = plan_.options.truncate,
                                                               .into_empty = plan_.options.resume_into_empty,
-                                                              .staging = staging_},
+                                                              .staging = staging_,
+                                                              .may_begin = reject_files_are_free},
                                                              {environment_.cancellation}));
     import_.emplace(std::move(ledger));
     import_->stop_at({*run_stop_});
@@ -341,7 +344,7 @@ class PlannedRun {
     HYPERCOPY_ASSIGN(const auto totals, import_->totals());
     std::uint64_t rejected = 0;
     for (const auto& input : totals) rejected += input.rejected_by_others;
-    if (rejected == 0) HYPERCOPY_TRY(refuse_used_reject_files(plan_.reject_files));
+    if (rejected == 0) HYPERCOPY_TRY(reject_files_are_free());
     if (import_->was_begun()) say_what_is_done(totals);
     return {};
   }
@@ -467,7 +470,7 @@ class PlannedRun {
                   "Load the input again: nothing reached the table. With --import-id it would go on.");
     }
     // Where a COMMIT is in doubt, that is the run's error.
-    if (!said_emptied_.test_and_set()) {
+    if (!emptied_.test_and_set()) {
       environment_.console.log(LogLevel::error,
                                "the server crashed or failed over, which empties an UNLOGGED table: what was "
                                "committed before is lost");
@@ -483,7 +486,7 @@ class PlannedRun {
   LoadSummary& summary_;
   std::optional<Connection> first_;
   std::optional<ServerMark> server_;  // of the first connection, where a crash empties what is copied into
-  std::atomic_flag said_emptied_{};
+  std::atomic_flag emptied_{};        // by a crash of the server, and that was said
   const bool truncate_late_;
   AtomicStaging* const staging_;      // --atomic
   const bool crash_empties_;          // the table that workers copy into

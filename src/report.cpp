@@ -155,6 +155,13 @@ std::string stopped_line(const LoadSummary& summary) {
     return fmt::format("{} after {}: no row is {}committed{}", how, human_time(summary.elapsed),
                        doubt ? "known to be " : "", where);
   }
+  if (summary.emptied) {
+    return fmt::format(
+        "{} after {}: {} ({}) {} committed in {} and {} lost: the server's crash has emptied it", how,
+        human_time(summary.elapsed), counted(totals.rows_stored(), "row"),
+        human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "was" : "were", summary.table,
+        totals.rows_stored() == 1 ? "is" : "are");
+  }
   return fmt::format("{} after {}: {} ({}) {} committed in {}\nthe rest was rolled back or not sent{}", how,
                      human_time(summary.elapsed), counted(totals.rows_stored(), "row"),
                      human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "is" : "are",
@@ -178,6 +185,7 @@ std::string rerun_lines(const LoadSummary& summary) {
                               summary.import_id,
                               summary.again.empty() ? "run the same command again" : summary.again);
   }
+  if (summary.emptied) return text;
   if (totals.committed.records > 0 && summary.repeatable) {
     text +=
         fmt::format("\nloading the same input again doubles nothing: --on-conflict {}", summary.on_conflict);
@@ -416,6 +424,7 @@ std::string summary_json(const LoadSummary& summary) {
   const Json json = {
       {"table", summary.table},
       {"truncated", summary.truncated},
+      {"emptied", summary.emptied},
       {"import_id", summary.import_id},
       {"import_done", summary.import_done},
       {"run_id", summary.run_id},

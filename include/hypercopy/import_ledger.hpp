@@ -101,6 +101,8 @@ class ImportLedger {
     bool truncates = false;            // refused where anything is done
     bool into_empty = false;           // go on although the target is empty and intervals are done
     AtomicStaging* staging = nullptr;  // where the rows wait until all are there; finish() publishes it
+    // Asked before a new job is committed; its error leaves nothing of it.
+    std::function<Status()> may_begin{};
   };
 
   // Begins the job or finds it again, and refuses what does not fit it.

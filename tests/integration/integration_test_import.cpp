@@ -97,6 +97,15 @@ class Import : public CheckedLoadTest {
     await(fmt::format("SELECT count(*) = {} FROM pg_stat_activity WHERE application_name LIKE '{}%'", left,
                       run));
   }
+  // For a batch that another loader holds; a second at a time, so the wait may be just over.
+  void await_loader_that_waits() const {
+    const std::string job =
+        server().value(fmt::format("SELECT id FROM hypercopy.job WHERE import_id = '{}'", id()));
+    await(fmt::format(
+        "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' "
+        "AND wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval WHERE job = {} AND%'",
+        job));
+  }
   static void kill_9(Process& process) {
     process.signal(SIGKILL);
     EXPECT_EQ(process.wait().exit_code, 128 + SIGKILL);
@@ -178,9 +187,7 @@ TEST_F(Import, TwoLoadersShareTheWorkAndNeitherEndsBeforeAllIsCommitted) {
   Process second({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
                   "--progress", "none", input("there.csv")});
   // It has nothing left to load and waits for the interval that the first one holds.
-  await(
-      "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
-      "wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval%'");
+  await_loader_that_waits();
   release(holder);
   const Outcome there = second.wait();
   EXPECT_EQ(there.exit_code, 0) << there.err;
@@ -198,9 +205,7 @@ TEST_F(Import, ALivingLoaderTakesOverFromAKilledOne) {
   await_blocked(1);
   Process living({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
                   "--progress", "none", input("there.csv")});
-  await(
-      "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
-      "wait_event_type = 'Lock' AND query LIKE '%hypercopy.interval%'");
+  await_loader_that_waits();
   const std::string orphan = server().value(
       "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + schema() + "%'");
   kill_9(*killed);
@@ -462,7 +467,48 @@ TEST_F(Import, AnotherRejectFileIsNotOverwritten) {
     const Checked run = this->run("t", all);
     EXPECT_EQ(run.outcome.exit_code, 2);
     EXPECT_TRUE(says(run, "is not empty"));
+    // It has not begun: another file may be loaded under this id.
+    EXPECT_EQ(server().value(fmt::format("SELECT count(*) FROM hypercopy.job WHERE import_id = '{}'", id())),
+              "0");
   }
+}
+
+// Its tables may lack what is asked for, or mean something else: found out before anything is asked.
+TEST_F(Import, ALedgerOfAnotherVersionIsLeftAlone) {
+  struct Other {
+    const char* comment;
+    const char* says;
+  };
+  const std::string database = schema() + "_ledger";
+  server().execute("CREATE DATABASE " + database);
+  other_dsn_ = fmt::format("{} dbname={}", dsn(), database);
+  const std::string file = input();
+  {
+    const Server there(other_dsn_);
+    there.execute(fmt::format("CREATE SCHEMA {0}; CREATE TABLE {0}.t (a int)", schema()));
+    expect_success(run("t", arguments({file})), kRows);
+    for (const Other& other : {Other{"NULL", "is that of an older hypercopy"},
+                               Other{"'ledger version 0'", "DROP SCHEMA hypercopy CASCADE"},
+                               Other{"'ledger version 999999'", "it has version 999999, known here is "}}) {
+      SCOPED_TRACE(other.comment);
+      there.execute(fmt::format("COMMENT ON SCHEMA hypercopy IS {}", other.comment));
+      const Checked refused = run("t", arguments({file}));
+      EXPECT_EQ(refused.outcome.exit_code, 1);
+      EXPECT_TRUE(says(refused, other.says));
+      const Outcome list = run_program({"imports", "list", "-w", "-d", other_dsn_});
+      EXPECT_EQ(list.exit_code, 1);
+      EXPECT_NE(list.err.find(other.says), std::string::npos) << list.err;
+    }
+    // Somebody's tables of these names in a schema of this name.
+    there.execute(
+        "DROP SCHEMA hypercopy CASCADE; CREATE SCHEMA hypercopy; CREATE TABLE hypercopy.job (id int)");
+    EXPECT_TRUE(says(run("t", arguments({file})), "is that of an older hypercopy"));
+    // One that an administrator has made for it, with nothing in it.
+    there.execute("DROP SCHEMA hypercopy CASCADE; CREATE SCHEMA hypercopy");
+    expect_success(run("t", arguments({file})), kRows);
+  }
+  other_dsn_.clear();
+  server().execute(fmt::format("DROP DATABASE {}", database));
 }
 
 TEST_F(Import, TheDropInGoesOnToo) {
