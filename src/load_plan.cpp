@@ -99,12 +99,27 @@ Status plan_merge(LoadPlan& plan, Connection& connection) {
   return {};
 }
 
+// The staging table has another name than the target, and the columns that are loaded: before the first row, not with
+// the first conflict.
+Status try_where_on_staging(const LoadPlan& plan, const MergeSql& sql, Connection& connection) {
+  if (plan.options.where.empty()) return {};
+  auto tried = connection.execute(
+      fmt::format("SELECT FROM pg_temp.{} WHERE ({}\n) LIMIT 0", sql.staging, plan.options.where), {});
+  if (tried) return {};
+  return fail(
+      Error{.kind = ErrorKind::usage,
+            .message = "the WHERE of the copy options does not fit what is loaded: " + tried.error().message,
+            .hint = "Where conflicts are settled, it may name only columns that are loaded, without the "
+                    "table's name. Filter the input, or load that column too."});
+}
+
 // Whether the server takes the merge at all: rights, temporary tables, the key.
 Status try_merge(const LoadPlan& plan, const ColumnMapping& mapping, Connection& connection) {
   if (!plan.merge || mapping.columns.empty()) return {};
   HYPERCOPY_ASSIGN(const MergeSql sql, plan.merge->for_columns(mapping.columns));
   HYPERCOPY_TRY(connection.execute(fmt::format("BEGIN; {}", sql.create)));
   HYPERCOPY_TRY(connection.execute(sql.explain));
+  HYPERCOPY_TRY(try_where_on_staging(plan, sql, connection));
   HYPERCOPY_TRY(connection.execute("ROLLBACK"));
   return {};
 }
