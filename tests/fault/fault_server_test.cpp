@@ -19,7 +19,12 @@ using FaultServer = FaultTest;
 
 TEST_F(FaultServer, BackendsAreTerminated) {
   make_target({});
+  hold_row(shape().rows / 2);
   const auto load = start_load();
+  await_held_row();
+  connect().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'");
+  await_held_row();  // by the next attempt
+  release_row();
   break_workers(*load, times(5, 50));
   const Checked run = finish_load(*load);
   EXPECT_GE(run.report["batches_sent_again"], 1);
@@ -61,12 +66,16 @@ TEST_F(FaultServer, AnUnloggedTableSurvivesAStop) {
 // The crash has emptied it: what was committed before is gone, and going on would hide that.
 TEST_F(FaultServer, ACrashEndsTheLoadOfAnUnloggedTable) {
   make_target({}, "UNLOGGED TABLE");
+  hold_row(shape().rows / 2);
   const auto load = start_load();
   ASSERT_TRUE(await_rows(*load, shape().rows / 4));
   break_server(ServerBreak::immediate);
   const Checked run = finish_load(*load);
   EXPECT_EQ(run.outcome.exit_code, 1) << run.outcome.err;
   EXPECT_TRUE(says(run, "UNLOGGED"));
+  EXPECT_TRUE(says(run, "and are lost: the server's crash has emptied it"));
+  EXPECT_TRUE(says_not(run, "would double"));
+  EXPECT_EQ(run.report["emptied"], true);
   expect_whole_batches();
 }
 

@@ -15,6 +15,7 @@ namespace hypercopy::test {
 namespace {
 
 constexpr std::uint64_t kRecords = 200;
+constexpr std::chrono::milliseconds kPatient{60'000};
 
 std::string make_input() {
   std::string bytes;
@@ -98,7 +99,7 @@ PipelineOutcome run(const Case& setup, FakeServer& server) {
     return run_pipeline(options, sequential_feed(open_input, options.inputs), open_stream, console,
                         **cancellation, **run_stop, watch);
   });
-  if (task.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
+  if (task.wait_for(5 * kPatient) != std::future_status::ready) {
     ADD_FAILURE() << "the pipeline hangs";
     std::abort();
   }
@@ -162,8 +163,6 @@ TEST(PipelineFault, EveryStreamCallLosesTheConnectionOnce) {
     }
   }
 }
-
-constexpr std::chrono::milliseconds kPatient{60'000};
 
 // Each call in turn refuses what it was given, gets lost, or gets lost when it was done: a record is loaded or kept as a
 // reject, once, or its batch is not there at all.

@@ -183,6 +183,8 @@ TEST_F(BadServer, PasswordIsNotInTheProcessList) {
 
 class ConnectionLimit : public CheckedLoadTest {
  protected:
+  static constexpr int kWaitForAll = 20240207;
+
   void limit_connections(int limit) {
     role_ = schema() + "_limited";
     server().execute(
@@ -205,13 +207,19 @@ class ConnectionLimit : public CheckedLoadTest {
 
 TEST_F(ConnectionLimit, FewerWorkersWarnAndGoOn) {
   ASSERT_NO_FATAL_FAILURE(limit_connections(2));
-  // The workers that have a connection keep it until the others have asked for one.
+  // The workers that have a connection keep it until another one was refused.
   server().execute(fmt::format(
       R"(CREATE FUNCTION wait_for_all() RETURNS trigger LANGUAGE plpgsql AS
-         $$BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END$$;
-         CREATE TRIGGER wait_for_all BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_for_all())"));
-  const Checked run =
-      this->run("t", {"-j", "4", "--batch-rows", "10", folder_.file("input.csv", numbers(1, 500))});
+         $$BEGIN PERFORM pg_advisory_xact_lock_shared({}); RETURN NEW; END$$;
+         CREATE TRIGGER wait_for_all BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_for_all())",
+      kWaitForAll));
+  const Server holder;
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kWaitForAll));
+  const auto process =
+      start("t", {"-j", "4", "--batch-rows", "10", folder_.file("input.csv", numbers(1, 500))});
+  EXPECT_TRUE(process->await_said("gets no connection, going on with fewer:"));
+  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kWaitForAll));
+  const Checked run = finish(*process, "t");
   expect_success(run, 500);
   EXPECT_EQ(count("t"), 500U);
   EXPECT_TRUE(says(run, "gets no connection, going on with fewer:"));
@@ -362,7 +370,12 @@ TEST_F(FaultDuringCopy, ServerIsStopped) {
   holder->execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
   const auto process = start("t", {"-j", "2", "--retry-timeout", "0", "--batch-rows", "50",
                                    folder_.file("input.csv", numbers(1, 1000))});
-  while (holder->value("SELECT count(*) FROM t") != "950") holder->execute("SELECT pg_sleep(0.01)");
+  // All others are answered too: their workers wait for what comes next, or have gone.
+  while (holder->value(
+             "SELECT (SELECT count(*) FROM t) = 950 AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE "
+             "application_name LIKE 'hypercopy load%' AND coalesce(wait_event, '') NOT IN ('ClientRead', "
+             "'advisory'))") != "t")
+    holder->execute("SELECT pg_sleep(0.01)");
   private_server->stop_immediately();
   const Checked run = finish(*process, "t");
   expect_failure(run, 950, {"950 rows (", "records 451 to 500, lines 451 to 500, bytes"});

@@ -135,6 +135,8 @@ TEST_F(CommitOutcomeTest, AfterACrashAnotherTransactionsCommitUnderTheSameIdIsNo
   {
     const Server before(dsn());
     before.execute("CREATE TABLE lost (i int)");
+    before.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");  // else it may make the lost id durable
+    before.execute("SELECT pg_reload_conf()");
     before.execute("CHECKPOINT");
     const Writer writer(dsn());
     transaction = lost(writer);

@@ -257,12 +257,28 @@ class ConflictsWithAnother : public Conflicts {
   std::unique_ptr<Server> other_;
 };
 
-// The load holds key 1 and waits for key 2; the other holds key 2 and then wants key 1.
+// The load holds key 1 and waits for key 2; the other holds key 2 and waits for key 1. The load waits last, for only who
+// does finds the deadlock whenever he looks.
 TEST_F(ConflictsWithAnother, ADeadlockIsTriedAgain) {
+  constexpr int kLock = 20240208;
+  server().execute(
+      fmt::format("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
+                  "pg_advisory_xact_lock_shared({}); RETURN NEW; END$$; CREATE TRIGGER wait BEFORE INSERT "
+                  "ON target FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION wait()",
+                  kLock));
+  const Server gate;
+  gate.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
   other_->execute("SET deadlock_timeout = '10min'; BEGIN; UPDATE target SET v = 'other' WHERE id = 2");
   const auto process = start_update({.environment = {{"PGOPTIONS", "-c deadlock_timeout=50ms"}}});
   await_blocked(1);
-  other_->execute("UPDATE target SET v = 'other' WHERE id = 1");
+  ASSERT_EQ(PQsendQuery(other_->handle(), "UPDATE target SET v = 'other' WHERE id = 1"), 1);
+  await(fmt::format("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {}",
+                    PQbackendPID(other_->handle())));
+  gate.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  while (PGresult* const result = PQgetResult(other_->handle())) {
+    EXPECT_EQ(PQresultStatus(result), PGRES_COMMAND_OK) << PQresultErrorMessage(result);
+    PQclear(result);
+  }
   other_->execute("COMMIT");
   expect_updated(*process);
 }
@@ -553,6 +569,20 @@ TEST_F(Conflicts, TheDropInLeavesOutWhateverClashes) {
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(run.out, "COPY 2\n");
   EXPECT_EQ(count("t"), 3U);
+  // What cannot be staged is refused before the first row, not at the first conflict.
+  for (const std::string where : {"WHERE g > 2", "WHERE t.a > 1"}) {
+    const Outcome refused = drop_in(
+        {"-table", "t", "-on-conflict-do-nothing", "-columns", "a,b", "-copy-options", "CSV " + where},
+        {.stdin_bytes = "9,w\n"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("does not fit what is loaded"), std::string::npos) << refused.err;
+    EXPECT_EQ(count("t"), 3U);
+  }
+  EXPECT_EQ(drop_in({"-table", "t", "-on-conflict-do-nothing", "-columns", "a,b", "-copy-options",
+                     "CSV WHERE a > 8"},
+                    {.stdin_bytes = "1,q\n7,p\n9,w\n"})
+                .out,
+            "COPY 1\n");
   server().execute("CREATE TABLE u (a int)");  // no index: nothing can clash
   const Outcome plain = drop_in({"-table", "u", "-on-conflict-do-nothing"}, {.stdin_bytes = "1\n1\n"});
   EXPECT_EQ(plain.out, "COPY 2\n") << plain.err;

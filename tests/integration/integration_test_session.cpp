@@ -138,28 +138,40 @@ TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
                        "SET lc_monetary = 'C'", "SET timezone_abbreviations = 'Australia'"});
   std::string input;
   for (int row = 0; row < 200; ++row) input += "03/02/2024 10:00,\n";
+  // Each worker's first row waits, so that none loads everything before another one has begun.
+  constexpr int kLock = 20240206;
+  server().execute(
+      fmt::format("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
+                  "pg_advisory_xact_lock_shared({}); RETURN NEW; END$$; CREATE TRIGGER wait BEFORE INSERT "
+                  "ON t FOR EACH ROW EXECUTE FUNCTION wait()",
+                  kLock));
   const Server blocker;
-  blocker.execute(fmt::format("BEGIN; LOCK TABLE {}.t IN ACCESS SHARE MODE", schema()));
+  blocker.execute(fmt::format("SELECT pg_advisory_lock({}); BEGIN; LOCK TABLE {}.t IN ACCESS SHARE MODE",
+                              kLock, schema()));
   std::optional<Process> run;
   run.emplace(std::vector<std::string>{"load", "-w", "-d", dsn_of(role), "-t", "t", "--truncate", "-j", "4",
                                        "--batch-rows", "1", "--columns", "at,seen"},
               RunOptions{.stdin_bytes = input});
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  const auto waits = [&] {
-    return server().value(fmt::format("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND "
-                                      "wait_event_type = 'Lock' AND query LIKE 'TRUNCATE%'",
-                                      role.name())) == "1";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  const auto await_waiting = [&](const std::string& how_many, const std::string& in) {
+    const std::string waiting = fmt::format(
+        "SELECT count(*) {} FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock' AND "
+        "query LIKE '{}%'",
+        how_many, role.name(), in);
+    while (server().value(waiting) != "t") {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
   };
-  while (!waits()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-    std::this_thread::yield();
-  }
+  ASSERT_NO_FATAL_FAILURE(await_waiting("= 1", "TRUNCATE"));
   role.alter("SET timezone = 'Asia/Tokyo'");
   role.alter("SET datestyle = 'ISO, MDY'");
   role.alter("SET synchronous_commit = off");
   role.alter("SET lc_monetary = 'POSIX'");
   role.alter("SET timezone_abbreviations = 'India'");
   blocker.execute("COMMIT");
+  ASSERT_NO_FATAL_FAILURE(await_waiting("> 1", "%COPY"));
+  blocker.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
   expect_loaded(run->wait(), 200);
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE at = '2024-02-03 09:00+00'"), "200");
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE money_by = 'C' AND zones = 'Australia'"), "200");

@@ -39,7 +39,7 @@ class CheckedLoadTest : public ServerTest {
   // Exit 0 and `rows` committed rows.
   void expect_success(const Checked& run, std::uint64_t rows);
 
-  // Waits until the query gives true; fails the test after a minute.
+  // Waits until the query gives true; fails the test after minutes.
   void await(const std::string& condition) const;
   // Waits until `backends` of the programs that this test runs wait for a lock.
   void await_blocked(unsigned backends) const;

@@ -18,7 +18,7 @@ namespace hypercopy::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::minutes kPatience{1};
+constexpr std::chrono::minutes kPatience{5};  // only what hangs takes so long, on a loaded machine too
 
 constexpr std::string_view kWorkers = "FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load%'";
 
@@ -80,6 +80,8 @@ void FaultTest::SetUp() {
   const Server admin = connect();
   admin.execute("ALTER SYSTEM SET commit_delay = 5000");
   admin.execute("ALTER SYSTEM SET commit_siblings = 0");
+  // What no COMMIT has flushed is lost by a crash, however late it comes.
+  admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
   admin.execute("SELECT pg_reload_conf()");
   socket_ =
       fmt::format("{}/.s.PGSQL.{}", admin.value("SHOW unix_socket_directories"), admin.value("SHOW port"));
@@ -194,6 +196,21 @@ void FaultTest::await_there(const std::string& condition) const {
     ASSERT_LT(Clock::now(), deadline) << condition << " never came true";
     watcher.execute("SELECT pg_sleep(0.01)");
   }
+}
+
+void FaultTest::hold_row(std::uint64_t id) {
+  constexpr int kLock = 20240209;
+  row_holder_ = std::make_unique<Server>(private_server_->dsn());
+  row_holder_->execute(
+      fmt::format("CREATE OR REPLACE FUNCTION hold_row() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
+                  "pg_advisory_xact_lock_shared({0}); RETURN NULL; END$$; CREATE TRIGGER hold_row AFTER "
+                  "INSERT ON t FOR EACH ROW WHEN "
+                  "(NEW.id = {1}) EXECUTE FUNCTION hold_row(); SELECT pg_advisory_lock({0})",
+                  kLock, id));
+}
+
+void FaultTest::await_held_row() const {
+  await_there(fmt::format("SELECT count(*) = 1 {} AND wait_event = 'advisory'", kWorkers));
 }
 
 void FaultTest::hold_commits() const {

@@ -69,6 +69,13 @@ class FaultTest : public CheckedLoadTest {
   void expect_all_rows() const;
   void expect_whole_batches() const;
 
+  // From now on the batch of this row of `t` waits at the end of its COPY, until release_row() or a crash: the load is
+  // not over before, however late this test comes.
+  void hold_row(std::uint64_t id);
+  // Waits until its batch does.
+  void await_held_row() const;
+  void release_row() { row_holder_.reset(); }
+
   // Until the query gives true on the private server.
   void await_there(const std::string& condition) const;
 
@@ -88,6 +95,7 @@ class FaultTest : public CheckedLoadTest {
   void expect_in_doubt_is_named(const Checked& run) const;
   [[nodiscard]] std::string random_rows();
 
+  std::unique_ptr<Server> row_holder_;
   std::string socket_;
   std::string input_;  // path
   LoadShape shape_;

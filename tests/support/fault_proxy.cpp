@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::minutes kPatience{1};
+constexpr std::chrono::minutes kPatience{5};   // only what hangs takes so long, on a loaded machine too
 constexpr std::size_t kMostWaiting = 1 << 20;  // bytes that a side has not taken yet
 
 void close_fd(int& fd) {

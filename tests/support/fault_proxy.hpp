@@ -55,7 +55,7 @@ class FaultProxy {
   FaultProxy& operator=(const FaultProxy&) = delete;
 
   [[nodiscard]] std::string dsn() const;
-  // Waits until so many faults have acted; false when a minute has passed without.
+  // Waits until so many faults have acted; false when minutes have passed without.
   [[nodiscard]] bool await_acted(unsigned faults);
   [[nodiscard]] unsigned acted() const;
   // Stalled connections go on, or are cut as by `close`.

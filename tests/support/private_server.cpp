@@ -70,7 +70,7 @@ bool PrivateServer::run() {
                   folder_.path(), as_server(), binaries_);
   process_ = std::make_unique<Process>(std::vector<std::string>{"-c", postgres},
                                        RunOptions{.environment = environment_, .program = "/bin/sh"});
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
   while (PQping(dsn().c_str()) != PQPING_OK) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     ::poll(nullptr, 0, 20);

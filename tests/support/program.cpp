@@ -22,6 +22,8 @@ namespace hypercopy::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+// Timeouts are what a program may take here; a loaded machine, or a sanitizer, takes longer.
+constexpr int kLoad = 5;
 
 std::array<int, 2> make_pipe() {
   std::array<int, 2> ends{};
@@ -101,7 +103,7 @@ Process::~Process() {
 void Process::signal(int number) const { ::kill(pid_, number); }
 
 bool Process::await_said(std::string_view text) {
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = Clock::now() + kLoad * options_.timeout;
   while (said_.find(text) == std::string::npos) {
     const auto time_left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd wait{.fd = err_, .events = POLLIN, .revents = 0};
@@ -115,7 +117,7 @@ Outcome Process::wait() {
   Outcome run;
   run.err = std::move(said_);
   std::string_view left(options_.stdin_bytes);
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = Clock::now() + kLoad * options_.timeout;
   ::fcntl(in_, F_SETFL, O_NONBLOCK);
   const auto close_input = [&] {
     ::close(in_);

@@ -17,9 +17,9 @@ static_assert(kMaxPutBytes <= std::size_t{256} << 10);
 
 // A thread that never comes back must fail the test, not stop it from ending.
 template <typename Task>
-auto within_a_minute(Task task) {
+auto within_minutes(Task task) {
   auto result = std::async(std::launch::async, std::move(task));
-  if (result.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
+  if (result.wait_for(std::chrono::minutes(5)) != std::future_status::ready) {
     ADD_FAILURE() << "a thread hangs";
     std::abort();
   }
@@ -57,7 +57,7 @@ TEST(BatchQueue, CloseWakesEveryConsumer) {
   for (int number = 0; number < 8; ++number)
     consumers.push_back(std::async(std::launch::async, [&] { return queue.pop().has_value(); }));
   queue.close();
-  within_a_minute([&] {
+  within_minutes([&] {
     for (auto& consumer : consumers) EXPECT_FALSE(consumer.get());
     return true;
   });
@@ -88,7 +88,7 @@ TEST(BatchQueue, CancelWakesAProducerThatWaitsForASlot) {
     return queue.push(second);
   });
   queue.cancel();
-  EXPECT_FALSE(within_a_minute([&] { return waiting.get(); }));
+  EXPECT_FALSE(within_minutes([&] { return waiting.get(); }));
 }
 
 TEST(BatchQueue, ASlotIsFreeWhenABatchIsTaken) {
@@ -105,7 +105,7 @@ TEST(BatchQueue, ASlotIsFreeWhenABatchIsTaken) {
   EXPECT_EQ(queue.pop()->records, 1U);
   EXPECT_EQ(queue.pop()->records, 2U);
   EXPECT_EQ(queue.pop()->records, 3U);
-  EXPECT_TRUE(within_a_minute([&] { return producer.get(); }));
+  EXPECT_TRUE(within_minutes([&] { return producer.get(); }));
   EXPECT_EQ(pushed, 3);
 }
 
@@ -129,7 +129,7 @@ TEST(BatchQueue, ManyConsumersTakeEachBatchOnce) {
     std::set<std::uint64_t> all;
     std::size_t sum = 0;
     for (auto& task : tasks) {
-      const auto taken = within_a_minute([&] { return task.get(); });
+      const auto taken = within_minutes([&] { return task.get(); });
       EXPECT_TRUE(std::is_sorted(taken.begin(), taken.end()));
       all.insert(taken.begin(), taken.end());
       sum += taken.size();
@@ -177,7 +177,7 @@ TEST(BatchPool, GivesAsManyBuffersAsItHas) {
   EXPECT_EQ(first->capacity(), 100U);
   auto third = std::async(std::launch::async, [&] { return pool.acquire().has_value(); });
   pool.release(std::move(*first));
-  EXPECT_TRUE(within_a_minute([&] { return third.get(); }));
+  EXPECT_TRUE(within_minutes([&] { return third.get(); }));
 }
 
 TEST(BatchPool, CancelWakesAllThatWaitAndEndsTheService) {
@@ -187,7 +187,7 @@ TEST(BatchPool, CancelWakesAllThatWaitAndEndsTheService) {
   for (int number = 0; number < 4; ++number)
     waiting.push_back(std::async(std::launch::async, [&] { return pool.acquire().has_value(); }));
   pool.cancel();
-  for (auto& task : waiting) EXPECT_FALSE(within_a_minute([&] { return task.get(); }));
+  for (auto& task : waiting) EXPECT_FALSE(within_minutes([&] { return task.get(); }));
   EXPECT_FALSE(pool.acquire());
 }
 
@@ -210,7 +210,7 @@ TEST(BatchPool, ALoanGoesBackWhenItEnds) {
   EXPECT_TRUE(moved);
   moved = PooledBuffer();
   EXPECT_FALSE(moved);
-  EXPECT_TRUE(within_a_minute([&] { return pool.acquire().has_value(); }));
+  EXPECT_TRUE(within_minutes([&] { return pool.acquire().has_value(); }));
 }
 
 TEST(BatchPool, AnUnfinishedBatchGivesItsBufferBackWithTheQueue) {
@@ -221,7 +221,7 @@ TEST(BatchPool, AnUnfinishedBatchGivesItsBufferBackWithTheQueue) {
     batch.buffer = PooledBuffer(pool, *pool.acquire());
     ASSERT_TRUE(queue.push(batch));
   }
-  EXPECT_TRUE(within_a_minute([&] { return pool.acquire().has_value(); }));
+  EXPECT_TRUE(within_minutes([&] { return pool.acquire().has_value(); }));
 }
 
 TEST(ByteBuffer, KeepsItsBytesWhenItGrows) {
