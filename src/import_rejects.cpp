@@ -39,8 +39,12 @@ class NewFile {
     buffer_ += bytes;
     return buffer_.size() < kBufferBytes ? Status{} : flush();
   }
-  Status end() {
-    HYPERCOPY_TRY(flush());
+  Status flush() {
+    HYPERCOPY_TRY(file_.append(buffer_));
+    buffer_.clear();
+    return {};
+  }
+  Status take_name() {
     std::error_code failed;
     std::filesystem::rename(file_.path(), path_, failed);
     if (!failed) return {};
@@ -49,12 +53,6 @@ class NewFile {
 
  private:
   static constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
-
-  Status flush() {
-    HYPERCOPY_TRY(file_.append(buffer_));
-    buffer_.clear();
-    return {};
-  }
 
   std::string path_;
   AppendFile file_;
@@ -99,9 +97,12 @@ class NewPair {
     HYPERCOPY_TRY(records_.append(with_newline(record.bytes, newline)));
     return reasons_.append(reason_line(name_, record));
   }
+  // Both are on disk before either is seen.
   Status end() {
-    HYPERCOPY_TRY(records_.end());
-    return reasons_.end();
+    HYPERCOPY_TRY(records_.flush());
+    HYPERCOPY_TRY(reasons_.flush());
+    HYPERCOPY_TRY(reasons_.take_name());
+    return records_.take_name();
   }
   [[nodiscard]] std::uint64_t count() const { return count_; }
 

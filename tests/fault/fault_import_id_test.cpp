@@ -5,8 +5,10 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
 
 #include "support/fault_load.hpp"
+#include "support/file_contents.hpp"
 
 namespace hypercopy::test {
 namespace {
@@ -27,12 +29,15 @@ class FaultImportId : public FaultTest {
     return start_load(more);
   }
 
-  // Beside the one that writes the report.
+  // Beside the one that writes the report; with a copy of the file at another path, of another time, as on another host.
   [[nodiscard]] std::unique_ptr<Process> start_second() const {
+    const std::string copy = folder_.file("copy of the input.csv", contents(input()));
+    std::filesystem::last_write_time(copy,
+                                     std::filesystem::last_write_time(input()) - std::chrono::hours(24));
     return std::make_unique<Process>(
         std::vector<std::string>{"load", "-w", "-d", private_server_->dsn(), "-t", "t", "-j",
                                  std::to_string(shape().jobs), "--batch-rows",
-                                 std::to_string(shape().batch_rows), "--import-id", import_id_, input()},
+                                 std::to_string(shape().batch_rows), "--import-id", import_id_, copy},
         RunOptions{.timeout = std::chrono::minutes(5)});
   }
 
@@ -105,6 +110,20 @@ TEST_F(FaultImportId, BackendsAreTerminated) {
   const auto load = start_import();
   break_workers(*load, times(5, 50));
   static_cast<void>(finish_load(*load));
+  expect_finished_by_another_run();
+}
+
+// Also the ledger's own connection meets it.
+TEST_F(FaultImportId, TheServerIsReadOnlyForAWhile) {
+  make_import({.jobs = 1});
+  hold_row(shape().rows / 2);
+  const auto load = start_import();
+  await_held_row();
+  set_read_only(true);
+  release_row();
+  ASSERT_TRUE(load->await_said("trying again"));
+  set_read_only(false);
+  expect_success(finish_load(*load), shape().rows);
   expect_finished_by_another_run();
 }
 

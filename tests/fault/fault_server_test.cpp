@@ -1,21 +1,29 @@
 // The server ends backends, stops, crashes, or has no room left, in the middle of a load.
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
+#include <stdexcept>
 
 #include "support/fault_load.hpp"
+#include "support/small_disk.hpp"
 
 namespace hypercopy::test {
 namespace {
 
-using FaultServer = FaultTest;
+class FaultServer : public FaultTest {
+ protected:
+  // Writes to the log until the server has ended for lack of room.
+  void fill_log_until_it_ends() const {
+    try {
+      const Server writer = connect();
+      while (true) writer.execute("SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000))");
+    } catch (const std::runtime_error&) {
+    }
+  }
+};
 
 TEST_F(FaultServer, BackendsAreTerminated) {
   make_target({});
@@ -79,7 +87,23 @@ TEST_F(FaultServer, ACrashEndsTheLoadOfAnUnloggedTable) {
   expect_whole_batches();
 }
 
-// A tablespace on a file system of its own, which goes with the process.
+// Goes read-only for a while, as after a failover to a standby that is not promoted yet.
+TEST_F(FaultServer, IsReadOnlyForAWhile) {
+  make_target({.jobs = 1});
+  hold_row(shape().rows / 2);
+  const auto load = start_load();
+  await_held_row();
+  set_read_only(true);
+  release_row();
+  ASSERT_TRUE(load->await_said("trying again"));
+  set_read_only(false);
+  const Checked run = finish_load(*load);
+  EXPECT_TRUE(says(run, "25006"));
+  expect_success(run, shape().rows);
+  judge(run);
+}
+
+// A tablespace on a disk of its own.
 class FaultDisk : public FaultTest {
  protected:
   void SetUp() override {
@@ -88,56 +112,103 @@ class FaultDisk : public FaultTest {
     const std::string folder = socket().substr(0, socket().rfind('/'));
     struct stat owner {};
     ASSERT_EQ(::stat(folder.c_str(), &owner), 0);
-    place_ = folder + "/disk";
-    std::filesystem::create_directory(place_);
+    disk_ = SmallDisk::mount(folder + "/disk", "6m");
+    if (!disk_) GTEST_SKIP() << "a small disk cannot be mounted here: " << std::strerror(errno);
+    ASSERT_EQ(::chown(disk_->path().c_str(), owner.st_uid, owner.st_gid), 0);
     // The server must see the mount: it is started again, as a child of this process.
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", place_.c_str(), "tmpfs", 0, "size=6m") != 0) {
-      GTEST_SKIP() << "a small disk cannot be mounted here: " << std::strerror(errno);
-    }
-    ASSERT_EQ(::chown(place_.c_str(), owner.st_uid, owner.st_gid), 0);
     break_server(ServerBreak::fast);
-    connect().execute(fmt::format("CREATE TABLESPACE small LOCATION '{}'", place_));
+    connect().execute(fmt::format("CREATE TABLESPACE small LOCATION '{}'", disk_->path()));
   }
-
-  void TearDown() override {
-    ::umount2(place_.c_str(), MNT_DETACH);
-    FaultTest::TearDown();
-  }
-
-  // All of the room but a megabyte.
-  void fill() const {
-    const auto size = std::filesystem::space(place_).available - (1U << 20);
-    std::ofstream(place_ + "/filler") << std::string(size, 'x');
-  }
-  void make_room() const { std::filesystem::remove(place_ + "/filler"); }
 
   void load_over_a_full_disk(const std::vector<std::string>& arguments) {
     const auto load = start_load(arguments);
     ASSERT_TRUE(load->await_said("trying again"));
-    make_room();
+    disk_->make_room();
     const Checked run = finish_load(*load);
     EXPECT_TRUE(says(run, "53100"));
     expect_success(run, shape().rows);
     judge(run);
   }
 
- private:
-  std::string place_;
+  std::unique_ptr<SmallDisk> disk_;
 };
 
 TEST_F(FaultDisk, IsFullForAWhile) {
   make_target({.rows = 20'000}, "TABLE", "TABLESPACE small");
-  fill();
+  disk_->fill_up_to(1U << 20);
   load_over_a_full_disk({});
+}
+
+TEST_F(FaultDisk, IsFullForAWhileInAnImport) {
+  make_target({.rows = 20'000}, "TABLE", "TABLESPACE small");
+  disk_->fill_up_to(1U << 20);
+  load_over_a_full_disk({"--import-id", "full"});
+}
+
+// Not for a while: the first run ends, the next one goes on when there is room.
+TEST_F(FaultDisk, IsFullUntilTheNextRunOfAnImport) {
+  make_target({.rows = 20'000}, "TABLE", "TABLESPACE small");
+  disk_->fill_up_to(1U << 20);
+  const Checked run = finish_load(*start_load({"--import-id", "full", "--retry-timeout", "0"}));
+  EXPECT_EQ(run.outcome.exit_code, 1) << run.outcome.err;
+  EXPECT_TRUE(says(run, "53100"));
+  expect_whole_batches();
+  const std::uint64_t there = std::stoull(connect().value("SELECT count(*) FROM t"));
+  EXPECT_EQ(there, run.report["totals"]["rows_loaded"]);
+  disk_->make_room();
+  expect_success(finish_load(*start_load({"--import-id", "full"})), shape().rows - there);
+  expect_all_rows();
 }
 
 // What TRUNCATE frees is used, and is not enough.
 TEST_F(FaultDisk, IsFullBehindATruncate) {
   make_target({.rows = 20'000}, "UNLOGGED TABLE", "TABLESPACE small");
   connect().execute("INSERT INTO t SELECT g FROM generate_series(1, 10000) g");
-  fill();
+  disk_->fill_up_to(1U << 20);
   load_over_a_full_disk({"--truncate"});
+}
+
+// No room for the log of changes: the server ends, and starts again when there is some.
+TEST_F(FaultServer, HasNoRoomForItsLog) {
+  for (const bool import : {true, false}) {
+    SCOPED_TRACE(import);
+    const std::string data = connect().value("SHOW data_directory");
+    private_server_->stop_fast();
+    const auto disk = SmallDisk::mount(fmt::format("{}/../log{}", data, import), "80m");
+    if (!disk) GTEST_SKIP() << "a small disk cannot be mounted here: " << std::strerror(errno);
+    const Outcome moved =
+        run_program({"-c", fmt::format("cp -a '{0}/pg_wal/.' '{1}/' && mv '{0}/pg_wal' '{0}/../wal{2}' && "
+                                       "chown --reference='{0}' '{1}' && chmod 700 '{1}' && ln -s "
+                                       "'{1}' '{0}/pg_wal'",
+                                       data, disk->path(), import)},
+                    {.program = "/bin/sh"});
+    ASSERT_EQ(moved.exit_code, 0) << moved.err;
+    ASSERT_TRUE(private_server_->run());
+    make_target({});
+    hold_row(shape().rows / 2);
+    const auto load = import ? start_load({"--import-id", "log"}) : start_load();
+    await_held_row();
+    disk->fill_up_to(0);
+    fill_log_until_it_ends();
+    disk->make_room();
+    private_server_->stop_immediately();
+    ASSERT_TRUE(private_server_->run());
+    const Checked run = finish_load(*load);
+    if (import) {
+      EXPECT_EQ(finish_load(*start_load({"--import-id", "log"})).outcome.exit_code, 0);
+      expect_all_rows();
+    } else {
+      judge(run);
+    }
+    private_server_->stop_fast();
+    const Outcome back =
+        run_program({"-c", fmt::format("rm '{0}/pg_wal' && mv '{0}/../wal{2}' '{0}/pg_wal' && rm -rf "
+                                       "'{0}/pg_wal/'* && cp -a '{1}/.' '{0}/pg_wal/'",
+                                       data, disk->path(), import)},
+                    {.program = "/bin/sh"});
+    ASSERT_EQ(back.exit_code, 0) << back.err;
+    ASSERT_TRUE(private_server_->run());
+  }
 }
 
 }  // namespace

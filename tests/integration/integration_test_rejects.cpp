@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "support/bad_mixture.hpp"
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
 
@@ -20,78 +21,14 @@ std::vector<nlohmann::json> reasons(const std::string& path) {
   return all;
 }
 
-// One bad record per `distance`, each kind in turn; what is good, bad and corrected are files of their own.
-struct Mixture {
-  std::string header;
-  std::string all;
-  std::string good;
-  std::string bad;
-  std::string corrected;  // the bad ones
-  std::uint64_t good_records = 0;
-  std::vector<std::string> sqlstates{};  // of the bad ones
-};
-
-struct BadKind {
-  const char* sqlstate;
-  std::string record;
-};
-
-std::string good_record(std::uint64_t number) {
-  return fmt::format("{},{},\"text, {}\",2024-01-{:02},1\n", number, number % 100, number, 1 + number % 28);
-}
-
-// `earlier`: a record that is good and comes before.
-std::vector<BadKind> bad_kinds(std::uint64_t number, std::uint64_t earlier) {
-  return {{"22P02", fmt::format("{},ten,x,2024-01-01,1\n", number)},
-          {"22008", fmt::format("{},1,x,2024-02-30,1\n", number)},
-          {"22003", fmt::format("{},99999999999,\"x\ny\",2024-01-01,1\n", number)},
-          {"23502", fmt::format("{},1,,2024-01-01,1\n", number)},
-          {"23514", fmt::format("{},-5,x,2024-01-01,1\n", number)},
-          {"23505", fmt::format("{},1,x,2024-01-01,1\n", earlier)},
-          {"23503", fmt::format("{},1,x,2024-01-01,77\n", number)},
-          {"23503", fmt::format("{},1,x,2024-01-01,88\n", number)},
-          {"22021", fmt::format("{},1,\xff,2024-01-01,1\n", number)},
-          {"22P04", fmt::format("{},1,x\n", number)},
-          {"22P04", fmt::format("{},1,x,2024-01-01,1,6\n", number)}};
-}
-
-Mixture mix(std::uint64_t records, std::uint64_t distance) {
-  Mixture mixture;
-  std::size_t turn = 0;
-  for (std::uint64_t number = 1; number <= records; ++number) {
-    const std::string good = good_record(number);
-    if (number % distance != distance / 2 || number == 1) {
-      mixture.all += good;
-      mixture.good += good;
-      ++mixture.good_records;
-      continue;
-    }
-    const auto kinds = bad_kinds(number, number - 1);
-    const BadKind& kind = kinds[turn++ % kinds.size()];
-    mixture.all += kind.record;
-    mixture.bad += kind.record;
-    mixture.corrected += good;
-    mixture.sqlstates.emplace_back(kind.sqlstate);
-  }
-  return mixture;
-}
-
 class Rejects : public CheckedLoadTest {
  protected:
   void SetUp() override {
     CheckedLoadTest::SetUp();
     if (IsSkipped()) return;
-    server().execute(
-        "CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1), (88);"
-        "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1), (77)");
+    server().execute(kBadMixtureParents);
   }
-  void make_table(const std::string& name) const {
-    server().execute(
-        fmt::format("CREATE TABLE {} (id int, n int CHECK (n >= 0), v text NOT NULL, d date, f int, "
-                    "CONSTRAINT {}_unique UNIQUE (id), CONSTRAINT {}_one FOREIGN KEY (f) REFERENCES one, "
-                    "CONSTRAINT {}_other FOREIGN KEY (f) REFERENCES other DEFERRABLE INITIALLY DEFERRED)",
-                    name, name, name, name));
-  }
+  void make_table(const std::string& name) const { server().execute(bad_mixture_table(name)); }
   // Exit 3, or 0 where nothing was bad.
   void expect_rejects(const Checked& run, std::uint64_t rows, std::uint64_t rejected) const {
     ASSERT_FALSE(run.report.is_null()) << run.outcome.err;
@@ -130,7 +67,11 @@ TEST_P(RejectsOfEveryKind, CostThemselvesAndCanBeCorrected) {
   const Way& way = GetParam();
   make_table("t");
   make_table("reference");
-  const Mixture mixture = mix(way.records, way.distance);
+  // One per `distance`.
+  const Mixture mixture = mix(
+      way.records,
+      [&](std::uint64_t number) { return number != 1 && number % way.distance == way.distance / 2; },
+      [](std::uint64_t number) { return number - 1; });
   const std::string header = "id,n,v,d,f\n";
   load_reference("COPY reference FROM STDIN CSV", mixture.good);
   std::vector<std::string> arguments{"--on-error", "reject", "--header"};

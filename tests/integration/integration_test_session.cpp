@@ -150,8 +150,8 @@ TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
                               kLock, schema()));
   std::optional<Process> run;
   run.emplace(std::vector<std::string>{"load", "-w", "-d", dsn_of(role), "-t", "t", "--truncate", "-j", "4",
-                                       "--batch-rows", "1", "--columns", "at,seen"},
-              RunOptions{.stdin_bytes = input});
+                                       "--batch-rows", "1", "--columns", "at,seen",
+                                       folder_.file("in.csv", input)});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
   const auto await_waiting = [&](const std::string& how_many, const std::string& in) {
     const std::string waiting = fmt::format(

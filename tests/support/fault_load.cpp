@@ -213,6 +213,19 @@ void FaultTest::await_held_row() const {
   await_there(fmt::format("SELECT count(*) = 1 {} AND wait_event = 'advisory'", kWorkers));
 }
 
+void FaultTest::set_read_only(bool read_only) const {
+  const Server admin = connect();
+  admin.execute("SET default_transaction_read_only = off");
+  const std::string value = read_only ? "on" : "off";
+  admin.execute("ALTER SYSTEM SET default_transaction_read_only = " + value);
+  admin.execute("SELECT pg_reload_conf()");
+  // A new backend that has it was made when all others were told.
+  const auto deadline = Clock::now() + kPatience;
+  while (connect().value("SHOW default_transaction_read_only") != value) {
+    ASSERT_LT(Clock::now(), deadline) << "the server does not take up its settings";
+  }
+}
+
 void FaultTest::hold_commits() const {
   const Server admin = connect();
   admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");

@@ -76,6 +76,9 @@ class FaultTest : public CheckedLoadTest {
   void await_held_row() const;
   void release_row() { row_holder_.reset(); }
 
+  // From now on (not) in new transactions, whoever begins them: 25006.
+  void set_read_only(bool read_only) const;
+
   // Until the query gives true on the private server.
   void await_there(const std::string& condition) const;
 
