@@ -149,6 +149,16 @@ TEST_F(FaultImportId, TheServerCrashesUnderAsyncCommit) {
   }
 }
 
+// Exit 0 is a promise: no COMMIT of a batch has waited for the disk, the last transaction has, also where a role does not.
+TEST_F(FaultImportId, TheServerCrashesBehindAnAsyncImportThatIsDone) {
+  make_import({.rows = 2000});
+  connect().execute("ALTER ROLE postgres SET synchronous_commit = off");
+  expect_success(finish_load(*start_import({"--async-commit"})), shape().rows);
+  break_server(ServerBreak::immediate);
+  expect_all_rows();
+  expect_success(finish_load(*start_import()), 0);
+}
+
 TEST_F(FaultImportId, TheConnectionIsCutAndTheProgramRunAgain) {
   for (unsigned round = 0; round < times(1, 10); ++round) {
     for (const Point point : {Point::in_copy_data, Point::before_copy_answer, Point::before_commit,

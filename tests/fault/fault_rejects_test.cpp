@@ -240,7 +240,7 @@ TEST_P(FaultManyBadRows, CostThemselvesAndCanBeCorrected) {
         return spread.distance == 0 ? number > records / 2 && number <= records / 2 + bad
                                     : number % spread.distance == 0;
       },
-      [](std::uint64_t /*number*/) { return 0; });
+      [](std::uint64_t /*number*/) { return std::uint64_t{0}; });
   ASSERT_EQ(mixture.sqlstates.size(), bad);
   const Server admin = connect();
   admin.execute(kBadMixtureParents);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "support/checked_load.hpp"
+#include "support/own_lock.hpp"
 #include "support/private_server.hpp"
 
 namespace hypercopy::test {
@@ -183,8 +184,6 @@ TEST_F(BadServer, PasswordIsNotInTheProcessList) {
 
 class ConnectionLimit : public CheckedLoadTest {
  protected:
-  static constexpr int kWaitForAll = 20240207;
-
   void limit_connections(int limit) {
     role_ = schema() + "_limited";
     server().execute(
@@ -212,13 +211,13 @@ TEST_F(ConnectionLimit, FewerWorkersWarnAndGoOn) {
       R"(CREATE FUNCTION wait_for_all() RETURNS trigger LANGUAGE plpgsql AS
          $$BEGIN PERFORM pg_advisory_xact_lock_shared({}); RETURN NEW; END$$;
          CREATE TRIGGER wait_for_all BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_for_all())",
-      kWaitForAll));
+      own_lock(schema())));
   const Server holder;
-  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kWaitForAll));
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process =
       start("t", {"-j", "4", "--batch-rows", "10", folder_.file("input.csv", numbers(1, 500))});
   EXPECT_TRUE(process->await_said("gets no connection, going on with fewer:"));
-  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kWaitForAll));
+  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   const Checked run = finish(*process, "t");
   expect_success(run, 500);
   EXPECT_EQ(count("t"), 500U);
@@ -281,15 +280,14 @@ class FaultDuringCopy : public CheckedLoadTest {
       CREATE FUNCTION wait_at() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN IF NEW.a = {} THEN PERFORM pg_advisory_xact_lock({}); END IF; RETURN NEW; END$$;
       CREATE TRIGGER wait_at BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_at())",
-                           number, kLock));
+                           number, own_lock(schema())));
   }
-  static constexpr int kLock = 20240203;
 };
 
 TEST_F(FaultDuringCopy, BackendIsTerminated) {
   make_table_that_waits(server(), "500");
   const Server holder;
-  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "2", "--retry-timeout", "0", "--batch-rows", "50",
                                    folder_.file("input.csv", numbers(1, 1000))});
   await_blocked(1);
@@ -318,8 +316,8 @@ TEST_F(FaultDuringCopy, BackendIsTerminatedWhileDataIsSent) {
       R"(CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
          $$BEGIN PERFORM pg_advisory_xact_lock({}); RETURN NEW; END$$;
          CREATE TRIGGER hold BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION hold())",
-      kLock));
-  locker.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+      own_lock(schema())));
+  locker.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "1", "--retry-timeout", "0", "--batch-bytes", "16MB", file});
   await_blocked(1);
   server().execute(
@@ -338,9 +336,9 @@ TEST_F(FaultDuringCopy, BackendIsTerminatedDuringCommit) {
       $$BEGIN PERFORM pg_advisory_xact_lock({}); RETURN NULL; END$$;
     CREATE CONSTRAINT TRIGGER wait_at AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW WHEN (NEW.a = 15) EXECUTE FUNCTION wait_at())",
-                               kLock));
+                               own_lock(schema())));
   const Server holder;
-  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "1", "--retry-timeout", "0", "--batch-rows", "10",
                                    folder_.file("input.csv", numbers(1, 30))});
   const std::string blocked = fmt::format(
@@ -367,7 +365,7 @@ TEST_F(FaultDuringCopy, ServerIsStopped) {
   other_dsn_ = private_server->dsn();
   auto holder = std::make_unique<Server>(other_dsn_);
   make_table_that_waits(*holder, "500");
-  holder->execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder->execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "2", "--retry-timeout", "0", "--batch-rows", "50",
                                    folder_.file("input.csv", numbers(1, 1000))});
   // All others are answered too: their workers wait for what comes next, or have gone.

@@ -11,6 +11,7 @@
 
 #include "support/checked_load.hpp"
 #include "support/expect.hpp"
+#include "support/own_lock.hpp"
 #include "support/role.hpp"
 #include "support/server.hpp"
 
@@ -260,21 +261,20 @@ class ConflictsWithAnother : public Conflicts {
 // The load holds key 1 and waits for key 2; the other holds key 2 and waits for key 1. The load waits last, for only who
 // does finds the deadlock whenever he looks.
 TEST_F(ConflictsWithAnother, ADeadlockIsTriedAgain) {
-  constexpr int kLock = 20240208;
   server().execute(
       fmt::format("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
                   "pg_advisory_xact_lock_shared({}); RETURN NEW; END$$; CREATE TRIGGER wait BEFORE INSERT "
                   "ON target FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION wait()",
-                  kLock));
+                  own_lock(schema())));
   const Server gate;
-  gate.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  gate.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   other_->execute("SET deadlock_timeout = '10min'; BEGIN; UPDATE target SET v = 'other' WHERE id = 2");
   const auto process = start_update({.environment = {{"PGOPTIONS", "-c deadlock_timeout=50ms"}}});
   await_blocked(1);
   ASSERT_EQ(PQsendQuery(other_->handle(), "UPDATE target SET v = 'other' WHERE id = 1"), 1);
   await(fmt::format("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {}",
                     PQbackendPID(other_->handle())));
-  gate.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  gate.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   while (PGresult* const result = PQgetResult(other_->handle())) {
     EXPECT_EQ(PQresultStatus(result), PGRES_COMMAND_OK) << PQresultErrorMessage(result);
     PQclear(result);

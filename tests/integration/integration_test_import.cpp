@@ -13,12 +13,12 @@
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
 #include "support/open_pipe.hpp"
+#include "support/own_lock.hpp"
 #include "support/role.hpp"
 
 namespace hypercopy::test {
 namespace {
 
-constexpr int kLock = 20240205;
 constexpr std::uint64_t kRows = 1000;
 
 std::string numbers(std::uint64_t from = 1, std::uint64_t to = kRows) {
@@ -53,19 +53,19 @@ class Import : public CheckedLoadTest {
               "0");
   }
 
-  // The transaction that inserts 500 waits until the test gives kLock free.
+  // The transaction that inserts 500 waits until the test gives its lock free.
   void make_table_that_waits() const {
     server().execute(fmt::format(R"(CREATE TABLE t (a int);
       CREATE FUNCTION wait_at() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN IF NEW.a = 500 THEN PERFORM pg_advisory_xact_lock({}); END IF; RETURN NEW; END$$;
       CREATE TRIGGER wait_at BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_at())",
-                                 kLock));
+                                 own_lock(schema())));
   }
-  static void hold(const Server& holder) {
-    holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  void hold(const Server& holder) const {
+    holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   }
-  static void release(const Server& holder) {
-    holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  void release(const Server& holder) const {
+    holder.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   }
 
   [[nodiscard]] std::vector<std::string> arguments(std::vector<std::string> more) const {
@@ -83,7 +83,7 @@ class Import : public CheckedLoadTest {
                     "import_id = '{}' AND {}",
                     what, id(), where));
   }
-  // What application_name of the run begins with whose batch waits for kLock.
+  // What application_name of the run begins with whose batch waits for the lock.
   [[nodiscard]] std::string waiting_run() const {
     return server().value(
         "SELECT substring(application_name from '^hypercopy load [0-9a-f]+') FROM pg_stat_activity WHERE "
@@ -433,6 +433,20 @@ TEST_F(Import, RejectsOfAllRunsAreInOneFileOnce) {
   EXPECT_EQ(contents(rejects), expected);
 }
 
+// More than one statement has room for, and more than one answer.
+TEST_F(Import, ManyRejectsOfOneBatch) {
+  server().execute("CREATE TABLE t (a int, b text)");
+  std::string bad;
+  for (int number = 1; number <= 2500; ++number)
+    bad += fmt::format("x{},{}\n", number, std::string(1000, 'b'));
+  const std::string rejects = folder_.path() + "/bad";
+  const Checked run = this->run("t", {"--import-id", id(), "-j", "1", "--on-error", "reject", "--reject-file",
+                                      rejects, folder_.file("input.csv", bad)});
+  EXPECT_EQ(run.outcome.exit_code, 3) << run.outcome.err;
+  EXPECT_EQ(run.report["totals"]["records_rejected"], 2500);
+  EXPECT_TRUE(contents(rejects) == bad);
+}
+
 // A crash may take back a plan that a loader still has in its queue; what is cut there anew may end elsewhere.
 TEST_F(Import, AClaimIsOfExactlyTheBatchThatWasPlanned) {
   server().execute("CREATE TABLE t (a int)");
@@ -564,7 +578,11 @@ TEST_F(Import, TheImportsCommandListsShowsAndForgets) {
   }
   EXPECT_EQ(mine["state"], "stopped");
   EXPECT_EQ(mine["rows_loaded"], rows_before_);
-  EXPECT_NE(imports({"list"}).out.find(id() + "  stopped"), std::string::npos);
+  // As wide as the longest name of all imports that there are.
+  const std::string table = imports({"list"}).out;
+  const std::size_t line = table.find(id() + "  ");
+  ASSERT_NE(line, std::string::npos) << table;
+  EXPECT_EQ(table.find_first_not_of(' ', line + id().size()), table.find("stopped", line)) << table;
   EXPECT_NE(imports({"show", id()}).out.find("delimiter = ,"), std::string::npos);
 
   const std::string file = input();

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "support/checked_load.hpp"
+#include "support/own_lock.hpp"
 #include "support/private_server.hpp"
 
 namespace hypercopy::test {
 namespace {
 
-constexpr int kLock = 20240204;
 constexpr std::uint64_t kRows = 1000;
 
 std::string numbers() {
@@ -41,12 +41,12 @@ class Retry : public CheckedLoadTest {
                                  times, sqlstate));
   }
 
-  static void make_table_that_waits(const Server& on) {
+  void make_table_that_waits(const Server& on) const {
     on.execute(fmt::format(R"(CREATE TABLE t (a int);
       CREATE FUNCTION wait_at() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN IF NEW.a = 500 THEN PERFORM pg_advisory_xact_lock({}); END IF; RETURN NEW; END$$;
       CREATE TRIGGER wait_at BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait_at())",
-                           kLock));
+                           own_lock(schema())));
   }
 
   [[nodiscard]] std::string input() const { return folder_.file("input.csv", numbers()); }
@@ -90,7 +90,7 @@ TEST_F(Retry, WhatDoesNotPassInTimeIsTheError) {
 TEST_F(Retry, ABackendTerminatedDuringCopyIsReplaced) {
   make_table_that_waits(server());
   const Server holder;
-  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "2", "--batch-rows", "50", input()});
   await_blocked(1);
   server().execute(
@@ -98,7 +98,7 @@ TEST_F(Retry, ABackendTerminatedDuringCopyIsReplaced) {
                   "AND query LIKE '%{}%'",
                   schema()));
   await_blocked(1);  // the next attempt waits at the same row
-  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   const Checked run = finish(*process, "t");
   expect_success(run, kRows);
   expect_each_row_once(server());
@@ -114,9 +114,9 @@ TEST_F(Retry, ABackendTerminatedDuringCommitIsAskedForItsOutcome) {
       $$BEGIN PERFORM pg_advisory_xact_lock({}); RETURN NULL; END$$;
     CREATE CONSTRAINT TRIGGER wait_at AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW WHEN (NEW.a = 500) EXECUTE FUNCTION wait_at())",
-                               kLock));
+                               own_lock(schema())));
   const Server holder;
-  holder.execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "1", "--batch-rows", "50", input()});
   const std::string blocked = fmt::format(
       "FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name LIKE 'hypercopy load%' AND "
@@ -125,7 +125,7 @@ TEST_F(Retry, ABackendTerminatedDuringCommitIsAskedForItsOutcome) {
   await("SELECT count(*) = 1 " + blocked);
   server().execute("SELECT pg_terminate_backend(pid) " + blocked);
   await("SELECT count(*) = 1 " + blocked);
-  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  holder.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   const Checked run = finish(*process, "t");
   expect_success(run, kRows);
   expect_each_row_once(server());
@@ -141,7 +141,7 @@ TEST_P(RetryOverRestart, EveryRowIsThereOnce) {
   other_dsn_ = private_server->dsn();
   auto holder = std::make_unique<Server>(other_dsn_);
   make_table_that_waits(*holder);
-  holder->execute(fmt::format("SELECT pg_advisory_lock({})", kLock));
+  holder->execute(fmt::format("SELECT pg_advisory_lock({})", own_lock(schema())));
   const auto process = start("t", {"-j", "2", "--batch-rows", "50", input()});
   // All others are answered too: their workers wait for what comes next, or have gone.
   while (holder->value(

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "support/expect.hpp"
+#include "support/own_lock.hpp"
 #include "support/role.hpp"
 #include "support/server.hpp"
 
@@ -139,15 +140,14 @@ TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
   std::string input;
   for (int row = 0; row < 200; ++row) input += "03/02/2024 10:00,\n";
   // Each worker's first row waits, so that none loads everything before another one has begun.
-  constexpr int kLock = 20240206;
   server().execute(
       fmt::format("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
                   "pg_advisory_xact_lock_shared({}); RETURN NEW; END$$; CREATE TRIGGER wait BEFORE INSERT "
                   "ON t FOR EACH ROW EXECUTE FUNCTION wait()",
-                  kLock));
+                  own_lock(schema())));
   const Server blocker;
   blocker.execute(fmt::format("SELECT pg_advisory_lock({}); BEGIN; LOCK TABLE {}.t IN ACCESS SHARE MODE",
-                              kLock, schema()));
+                              own_lock(schema()), schema()));
   std::optional<Process> run;
   run.emplace(std::vector<std::string>{"load", "-w", "-d", dsn_of(role), "-t", "t", "--truncate", "-j", "4",
                                        "--batch-rows", "1", "--columns", "at,seen",
@@ -171,7 +171,7 @@ TEST_F(Session, WhatAlterRoleSaysDuringTheRunIsNotForIt) {
   role.alter("SET timezone_abbreviations = 'India'");
   blocker.execute("COMMIT");
   ASSERT_NO_FATAL_FAILURE(await_waiting("> 1", "%COPY"));
-  blocker.execute(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  blocker.execute(fmt::format("SELECT pg_advisory_unlock({})", own_lock(schema())));
   expect_loaded(run->wait(), 200);
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE at = '2024-02-03 09:00+00'"), "200");
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE money_by = 'C' AND zones = 'Australia'"), "200");

@@ -1,0 +1,220 @@
+// The import ledger itself, step by step on a real server: what each step must refuse is tried without any luck of timing.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hypercopy/cancellation.hpp"
+#include "hypercopy/connection.hpp"
+#include "hypercopy/import_ledger.hpp"
+#include "hypercopy/imports.hpp"
+#include "import_schema.hpp"
+#include "support/server.hpp"
+
+namespace hypercopy::test {
+namespace {
+
+class LedgerOfAnImport : public ServerTest {
+ protected:
+  void SetUp() override {
+    ServerTest::SetUp();
+    if (IsSkipped()) return;
+    auto cancellation = Cancellation::create();
+    ASSERT_TRUE(cancellation);
+    cancellation_ = std::move(*cancellation);
+    server().execute("CREATE TABLE t (a int)");
+    job_ = {.import_id = schema(),
+            .target = static_cast<std::uint32_t>(std::stoul(server().value("SELECT 't'::regclass::oid"))),
+            .target_name = "t",
+            .settings = {{"format", "csv"}},
+            .inputs = {{.name = "input.csv", .size = 100, .fingerprint = "of it"}}};
+  }
+  void TearDown() override {
+    if (!IsSkipped()) {
+      auto connection = connect("forgetting");
+      static_cast<void>(forget_import(connection, job_.import_id));
+    }
+    ServerTest::TearDown();
+  }
+
+  [[nodiscard]] Connection connect(const std::string& name) const {
+    Connector connector({.dbname = dsn()}, *cancellation_, {}, {});
+    auto connection = connector.connect(name, {*cancellation_});
+    if (!connection) throw std::runtime_error(to_string(connection.error()));
+    return std::move(*connection);
+  }
+  [[nodiscard]] Result<ImportLedger> try_open(const std::string& run) const {
+    return ImportLedger::open(
+        [this, run](StopAt) -> Result<Connection> {
+          return connect(fmt::format("hypercopy load {} control", run));
+        },
+        job_, {.run_id = run, .retry_timeout = std::chrono::minutes(1)}, {*cancellation_});
+  }
+  [[nodiscard]] ImportLedger open(const std::string& run) const {
+    auto ledger = try_open(run);
+    if (!ledger) throw std::runtime_error(to_string(ledger.error()));
+    return std::move(*ledger);
+  }
+  [[nodiscard]] static PlannedInterval interval(std::uint64_t begin, std::uint64_t end) {
+    return {.extent = {.first = {.byte = begin, .line = 1 + begin, .record = 1 + begin},
+                       .end_byte = end,
+                       .records = 1},
+            .content = 77};
+  }
+  [[nodiscard]] static bool plan(ImportLedger& ledger, std::uint64_t begin, std::uint64_t end) {
+    const auto planned = ledger.plan(interval(begin, end), {.byte = end, .line = 1 + end, .record = 1 + end});
+    return planned.value();
+  }
+  static void start(ImportLedger& ledger) {
+    ASSERT_TRUE(ledger.start_input(0, {.byte = 0, .line = 1, .record = 1}, "columns", ""));
+  }
+  [[nodiscard]] Batch batch(std::uint64_t begin, std::uint64_t end) {
+    return {.buffer = PooledBuffer(pool_, *pool_.acquire()),
+            .begin = 0,
+            .end = static_cast<std::size_t>(end - begin),
+            .first = {.byte = begin},
+            .records = 1,
+            .file = std::make_shared<const InputFile>()};
+  }
+  void mark_done(const ImportLedger& ledger, std::uint64_t begin, std::uint64_t end) {
+    server().execute(ledger.claims().done_sql(batch(begin, end), {.loaded = 1}));
+  }
+  [[nodiscard]] std::string presences() const {
+    return server().value(
+        fmt::format("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = {} AND objid = "
+                    "(SELECT id FROM "
+                    "hypercopy.job WHERE import_id = '{}')",
+                    kImportLockClass, job_.import_id));
+  }
+
+  std::unique_ptr<Cancellation> cancellation_;
+  ImportJob job_;
+  BatchPool pool_{4, 64};
+};
+
+TEST_F(LedgerOfAnImport, OnlyOneOfTwoPlansTheSameBytes) {
+  auto one = open("one");
+  auto other = open("other");
+  start(one);
+  start(other);
+  EXPECT_TRUE(plan(one, 0, 10));
+  EXPECT_FALSE(plan(other, 0, 20)) << "these bytes are planned, and end elsewhere";
+  EXPECT_TRUE(plan(other, 0, 10)) << "exactly this is planned: as good as its own";
+  EXPECT_FALSE(plan(other, 5, 15)) << "in the middle of what is planned";
+  EXPECT_FALSE(plan(other, 20, 30)) << "behind a gap";
+  EXPECT_TRUE(plan(other, 10, 20));
+  EXPECT_EQ(one.intervals(0, false)->size(), 2U);
+  EXPECT_EQ(one.input(0)->planned.byte, 20U);
+}
+
+TEST_F(LedgerOfAnImport, NothingIsPlannedBehindTheEnd) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  EXPECT_FALSE(*ledger.complete_input(0, {.byte = 5})) << "somebody has planned further";
+  EXPECT_FALSE(ledger.input(0)->complete);
+  EXPECT_TRUE(*ledger.complete_input(0, {.byte = 10}));
+  EXPECT_FALSE(plan(ledger, 10, 20));
+}
+
+TEST_F(LedgerOfAnImport, ALaterRunKeepsWhatIsPlanned) {
+  auto one = open("one");
+  start(one);
+  EXPECT_TRUE(plan(one, 0, 10));
+  auto other = open("other");
+  EXPECT_TRUE(other.was_begun());
+  EXPECT_EQ(other.start_input(0, {.byte = 0, .line = 1, .record = 1}, "columns", "")->planned.byte, 10U);
+  EXPECT_FALSE(other.start_input(0, {.byte = 3, .line = 1, .record = 1}, "columns", ""));
+  EXPECT_FALSE(other.start_input(0, {.byte = 0, .line = 1, .record = 1}, "other columns", ""));
+}
+
+TEST_F(LedgerOfAnImport, IsDoneWhenAllIsPlannedAndDone) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_FALSE(*ledger.finish()) << "nothing was read";
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  mark_done(ledger, 0, 10);
+  EXPECT_FALSE(*ledger.finish()) << "more may come";
+  EXPECT_TRUE(plan(ledger, 10, 20));
+  EXPECT_TRUE(*ledger.complete_input(0, {.byte = 20}));
+  EXPECT_FALSE(*ledger.finish()) << "one is open";
+  EXPECT_FALSE(ledger.is_done());
+  mark_done(ledger, 10, 20);
+  EXPECT_TRUE(*ledger.finish());
+  EXPECT_TRUE(*ledger.finish()) << "again";
+  server().execute("INSERT INTO t VALUES (1), (2)");  // as if they were loaded
+  EXPECT_TRUE(open("other").is_done());
+}
+
+TEST_F(LedgerOfAnImport, AClaimExcludesAllOthersUntilItEnds) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  const auto claims = ledger.claims();
+  const auto others = open("other").claims();
+  const Batch what = batch(0, 10);
+  const Server holder(dsn());
+  const Server second(dsn());
+  second.execute("SET lock_timeout = '1min'");
+  holder.execute("BEGIN");
+  EXPECT_EQ(holder.execute(claims.claim_sql(what)).size(), 1U);
+  EXPECT_EQ(second.execute(others.claim_sql(what)).size(), 0U) << "at once, without waiting";
+  holder.execute(claims.done_sql(what, {.loaded = 1}));
+  EXPECT_EQ(second.execute(others.claim_sql(what)).size(), 0U);
+  EXPECT_EQ(second.execute(claims.is_done_sql(what)).size(), 0U) << "not committed";
+  holder.execute("ROLLBACK");
+  EXPECT_EQ(second.execute(others.claim_sql(what)).size(), 1U);
+  second.execute(others.done_sql(what, {.loaded = 1}));
+  EXPECT_EQ(second.execute(claims.claim_sql(what)).size(), 0U);
+  EXPECT_EQ(second.execute(others.is_done_sql(what)).size(), 1U);
+  EXPECT_EQ(second.execute(claims.is_done_sql(what)).size(), 0U) << "by another run: not what this one asks";
+  second.execute(claims.done_sql(what, {.loaded = 1}));
+  EXPECT_EQ(second.execute(others.is_done_sql(what)).size(), 1U) << "whose it was it stays";
+}
+
+// While it lives its import cannot be forgotten, also when it had to connect again.
+TEST_F(LedgerOfAnImport, TellsThatItsLoaderLives) {
+  auto ledger = open("one");
+  EXPECT_EQ(presences(), "1");
+  server().execute(fmt::format(
+      "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {} "
+      "AND objid = (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
+      kImportLockClass, job_.import_id));
+  ASSERT_TRUE(ledger.input(0));
+  EXPECT_EQ(presences(), "1");
+  auto connection = connect("forgetting");
+  const auto forgotten = forget_import(connection, job_.import_id);
+  ASSERT_FALSE(forgotten);
+  EXPECT_EQ(forgotten.error().kind, ErrorKind::usage);
+}
+
+TEST_F(LedgerOfAnImport, APipeHasOneLoader) {
+  job_.inputs = {{.name = "pipe"}};
+  {
+    const auto one = open("one");
+    const auto other = try_open("other");
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().kind, ErrorKind::usage);
+  }
+  EXPECT_TRUE(try_open("other"));
+}
+
+TEST_F(LedgerOfAnImport, AJobThatMayNotBeginLeavesNothing) {
+  const auto refused =
+      ImportLedger::open([this](StopAt) -> Result<Connection> { return connect("ledger"); }, job_,
+                         {.run_id = "one",
+                          .retry_timeout = std::chrono::minutes(1),
+                          .may_begin = [] { return fail(ErrorKind::usage, "not now"); }},
+                         {*cancellation_});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "not now");
+  EXPECT_EQ(server().value(
+                fmt::format("SELECT count(*) FROM hypercopy.job WHERE import_id = '{}'", job_.import_id)),
+            "0");
+  EXPECT_FALSE(open("other").was_begun());
+}
+
+}  // namespace
+}  // namespace hypercopy::test
