@@ -157,7 +157,7 @@ TEST_F(LedgerOfAnImport, AClaimExcludesAllOthersUntilItEnds) {
   const Batch what = batch(0, 10);
   const Server holder(dsn());
   const Server second(dsn());
-  second.execute("SET lock_timeout = '1min'");
+  second.execute("SET lock_timeout = '10s'");
   holder.execute("BEGIN");
   EXPECT_EQ(holder.execute(claims.claim_sql(what)).size(), 1U);
   EXPECT_EQ(second.execute(others.claim_sql(what)).size(), 0U) << "at once, without waiting";
