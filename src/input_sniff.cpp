@@ -16,18 +16,17 @@ struct Kind {
   std::uint32_t type_oid;
   bool utc;  // a time without offset is one of these
   const char* name;
-  const char* shown;
 };
 
 // The first that reads every value of a column.
 constexpr std::array<Kind, 7> kKinds{{
-    {type_oid::kInt8, false, "int8", "bigint"},
-    {type_oid::kFloat8, false, "float8", "double precision"},
-    {type_oid::kDate, false, "date", "date"},
-    {type_oid::kTimestamptz, false, "timestamptz", "timestamp with time zone"},
-    {type_oid::kTimestamp, true, "timestamp", "timestamp without time zone"},
-    {type_oid::kUuid, false, "uuid", "uuid"},
-    {type_oid::kBool, false, "bool", "boolean"},
+    {type_oid::kInt8, false, "bigint"},
+    {type_oid::kFloat8, false, "float8"},
+    {type_oid::kDate, false, "date"},
+    {type_oid::kTimestamptz, false, "timestamptz"},
+    {type_oid::kTimestamp, true, "timestamp"},
+    {type_oid::kUuid, false, "uuid"},
+    {type_oid::kBool, false, "boolean"},
 }};
 
 bool reads(const Kind& kind, std::string_view text) {
@@ -93,7 +92,7 @@ SniffedColumn guess(const std::vector<Record>& records, std::size_t column) {
     });
   };
   for (const Kind& kind : kKinds) {
-    if (all_read(kind) && seen) return {.type = kind.shown, .type_oid = kind.type_oid};
+    if (all_read(kind) && seen) return {.type = kind.name, .type_oid = kind.type_oid};
   }
   return {.type = "text", .type_oid = type_oid::kText};
 }

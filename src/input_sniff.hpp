@@ -21,7 +21,7 @@ inline constexpr std::size_t kSniffedBytes = std::size_t{1} << 20;
 inline constexpr std::uint64_t kSniffedRecords = 1000;
 
 struct SniffedColumn {
-  std::string type;  // "bigint", "timestamp with time zone", "text", ...
+  std::string type;  // "bigint", "timestamptz", "text", ...
   std::uint32_t type_oid = 0;
 };
 

@@ -265,6 +265,7 @@ Status read_target(Run& run, PartitionFacts& partitions) {
                    .max_connections = room.max_connections,
                    .free_connections = room.free_connections,
                    .max_wal_bytes = room.max_wal_bytes,
+                   .max_wal_size = room.max_wal_size,
                    .wal_level = room.wal_level,
                    .synchronous_commit = room.synchronous_commit};
   run.found.target = std::move(target);

@@ -151,7 +151,9 @@ class Advisor {
       problem(
           fmt::format("the times lie in more than {} chunk intervals of {}: is that the interval, or the "
                       "unit of the times, that was meant?",
-                      grouped(kMostTimeBuckets), hypertable.primary().interval_text));
+                      grouped(kMostTimeBuckets),
+                      span_text(static_cast<std::uint64_t>(hypertable.primary().interval),
+                                hypertable.primary().type_oid)));
     } else if (chunks.new_ranges > kManyNewChunks &&
                chunks.new_records / chunks.new_ranges < kFewRowsPerChunk) {
       note(fmt::format("{} will be made for {} each: a longer chunk interval suits this data better",
@@ -229,7 +231,7 @@ class Advisor {
       note(fmt::format(
           "the WAL of this load forces about {:.0f} checkpoints at max_wal_size {}: a greater one "
           "writes less",
-          checkpoints, human_bytes(target.server.max_wal_bytes)));
+          checkpoints, target.server.max_wal_size));
     }
   }
 
@@ -271,9 +273,5 @@ class Advisor {
 }  // namespace
 
 void advise(Inspection& inspection, const InspectOptions& options) { Advisor(inspection, options).run(); }
-
-std::string extent_text(const Inspection& inspection) {
-  return fmt::format("{}{}", inspection.limited ? "the first " : "", counted(inspection.records(), "record"));
-}
 
 }  // namespace hypercopy

@@ -9,7 +9,4 @@ namespace hypercopy {
 // Fills the target's estimates, and appends to problems and notes; sets the command.
 void advise(Inspection& inspection, const InspectOptions& options);
 
-// "3,000 records", "the first 3,000 records": how far an inspection read.
-[[nodiscard]] std::string extent_text(const Inspection& inspection);
-
 }  // namespace hypercopy

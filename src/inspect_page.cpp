@@ -7,7 +7,6 @@
 
 #include "human_units.hpp"
 #include "hypercopy/inspect.hpp"
-#include "inspect_advice.hpp"
 #include "time_text.hpp"
 #include "wrapped_text.hpp"
 
@@ -106,11 +105,28 @@ std::string order_text(const Inspection& found) {
                      span_text(times.furthest_back, found.time->type_oid));
 }
 
+// "1 timestamptz, 2 text, 3 to 12 float8", or with their names.
+std::string sniffed_columns(const std::vector<InspectedColumn>& columns) {
+  std::vector<std::string> texts;
+  for (std::size_t begin = 0; begin < columns.size();) {
+    std::size_t end = begin + 1;
+    const bool named = !columns[begin].name.empty();
+    while (!named && end < columns.size() && columns[end].type == columns[begin].type) ++end;
+    const std::string which = named              ? columns[begin].name
+                              : end == begin + 1 ? fmt::format("{}", end)
+                                                 : fmt::format("{} to {}", begin + 1, end);
+    texts.push_back(fmt::format("{} {}", which, columns[begin].type));
+    begin = end;
+  }
+  return listed(texts);
+}
+
 void input_section(Page& page, const Inspection& found) {
   const std::string subject =
       found.inputs.size() == 1 ? found.inputs.front().name : counted(found.inputs.size(), "input");
   page.section("Input", subject);
-  page.line("records", fmt::format("{}, {}", extent_text(found), human_bytes(found.bytes())));
+  page.line("records", fmt::format("{}{} ({})", found.limited ? "the first " : "", grouped(found.records()),
+                                   human_bytes(found.bytes())));
   page.line("dialect", dialect_text(found));
   if (found.time && found.times.times > 0) {
     const std::uint32_t type = found.time->type_oid;
@@ -124,23 +140,17 @@ void input_section(Page& page, const Inspection& found) {
                                 human_time(found.elapsed),
                                 human_byte_rate(per_second(found.bytes(), found.elapsed))));
   if (found.target) return;
-  std::vector<std::string> columns;
-  for (std::size_t field = 0; field < found.columns.size(); ++field) {
-    const InspectedColumn& column = found.columns[field];
-    columns.push_back(
-        fmt::format("{} {}", column.name.empty() ? fmt::format("{}:", field + 1) : column.name, column.type));
-  }
-  page.line("columns", listed(columns));
+  page.line("columns", sniffed_columns(found.columns));
 }
 
 std::string wire_text(const Inspection& found) {
   const std::size_t count = found.columns.size();
   const auto refused = static_cast<std::size_t>(std::ranges::count_if(
       found.columns, [](const InspectedColumn& column) { return !column.not_binary.empty(); }));
-  std::string text = counted(count, "column");
+  std::string text = grouped(count);
   if (count == 0) return {};
   if (refused == 0) {
-    text += ", all of types that are sent as COPY BINARY";
+    text += ", all sent as COPY BINARY";
   } else {
     std::vector<std::string> names;
     for (const auto& column : found.columns) {
@@ -151,10 +161,14 @@ std::string wire_text(const Inspection& found) {
   return text;
 }
 
+std::string interval_text(const Dimension& dimension) {
+  return span_text(static_cast<std::uint64_t>(dimension.interval), dimension.type_oid);
+}
+
 std::string chunk_text(const InspectedTarget& target, const Inspection& found) {
   const Hypertable& hypertable = *target.hypertable;
   const Dimension& primary = hypertable.primary();
-  std::string text = fmt::format("{} of {}{}", counted(hypertable.chunks, "chunk"), primary.interval_text,
+  std::string text = fmt::format("{} of {}{}", grouped(hypertable.chunks), interval_text(primary),
                                  hypertable.compressed_chunks > 0
                                      ? fmt::format(", {} compressed", grouped(hypertable.compressed_chunks))
                                      : "");
@@ -163,7 +177,7 @@ std::string chunk_text(const InspectedTarget& target, const Inspection& found) {
     text +=
         dimension.kind == DimensionKind::hash
             ? fmt::format("; {} by hash of {}", counted(dimension.partitions, "partition"), dimension.column)
-            : fmt::format("; ranges of {} {}", dimension.column, dimension.interval_text);
+            : fmt::format("; ranges of {} {}", dimension.column, interval_text(dimension));
   }
   if (found.times.times == 0 && primary.kind == DimensionKind::function) {
     text +=
@@ -181,12 +195,12 @@ std::string load_chunk_text(const InspectedTarget& target, const Hypertable& hyp
                             : fmt::format("{} new", grouped(chunks.new_ranges)));
   }
   if (chunks.existing_ranges > 0) {
-    parts.push_back(fmt::format("{}{} there ({})", grouped(chunks.existing_ranges), several ? " ranges" : "",
-                                counted(chunks.existing_records, "record")));
+    parts.push_back(fmt::format("{}{} existing ({})", grouped(chunks.existing_ranges),
+                                several ? " ranges" : "", counted(chunks.existing_records, "record")));
   }
   if (chunks.unsure_ranges > 0) {
     parts.push_back(
-        fmt::format("{} partly there, made with another interval", grouped(chunks.unsure_ranges)));
+        fmt::format("{} partly existing, made with another interval", grouped(chunks.unsure_ranges)));
   }
   if (chunks.compressed_ranges > 0) {
     parts.push_back(fmt::format("{} of them compressed ({})", grouped(chunks.compressed_ranges),

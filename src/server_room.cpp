@@ -20,7 +20,7 @@ SELECT pg_catalog.current_setting('max_connections'),
     SELECT s.numbackends FROM pg_catalog.pg_stat_database s WHERE s.datid = d.oid) + 1 END,
   r.rolsuper,
   pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size')),
-  pg_catalog.current_setting('wal_level'), pg_catalog.current_setting('synchronous_commit')
+  pg_catalog.current_setting('wal_level'), pg_catalog.current_setting('max_wal_size'), pg_catalog.current_setting('synchronous_commit')
 FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
 WHERE r.rolname = current_user AND d.datname = pg_catalog.current_database())";
 
@@ -33,8 +33,9 @@ Result<ServerRoom> read_server_room(Connection& connection) {
                   .reserved_connections = count_at(rows, 0, 1),
                   .used_connections = count_at(rows, 0, 2),
                   .max_wal_bytes = count_at(rows, 0, 6),
+                  .max_wal_size = std::string(rows.text(0, 8)),
                   .wal_level = std::string(rows.text(0, 7)),
-                  .synchronous_commit = std::string(rows.text(0, 8))};
+                  .synchronous_commit = std::string(rows.text(0, 9))};
   const bool superuser = rows.boolean(0, 5);
   const std::uint64_t taken = room.used_connections + (superuser ? 0 : room.reserved_connections);
   room.free_connections = room.max_connections - std::min(taken, room.max_connections);

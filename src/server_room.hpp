@@ -20,6 +20,7 @@ struct ServerRoom {
   std::uint64_t used_connections = 0;      // by others than this program
   std::uint64_t free_connections = 0;      // for this user and database, its own limits counted in
   std::uint64_t max_wal_bytes = 0;         // max_wal_size
+  std::string max_wal_size{};              // as the server writes it
   std::string wal_level{};
   std::string synchronous_commit{};
 };

@@ -56,8 +56,12 @@ std::string time_text(std::int64_t value, std::uint32_t type_oid) {
 
 std::string span_text(std::uint64_t span, std::uint32_t type_oid) {
   if (is_integer(type_oid)) return grouped(span);
-  constexpr std::uint64_t kDay = std::uint64_t{86'400} * kSecond;
-  if (span >= 2 * kDay) return counted(span / kDay, "day");
+  constexpr std::uint64_t kMinute = std::uint64_t{60} * kSecond;
+  constexpr std::uint64_t kHour = 60 * kMinute;
+  constexpr std::uint64_t kDay = 24 * kHour;
+  if (span >= 2 * kDay || (span > 0 && span % kDay == 0)) return counted(span / kDay, "day");
+  if (span > 0 && span % kHour == 0) return counted(span / kHour, "hour");
+  if (span > 0 && span % kMinute == 0) return counted(span / kMinute, "minute");
   return human_time(std::chrono::microseconds(static_cast<std::int64_t>(span)));
 }
 

@@ -11,7 +11,7 @@ namespace hypercopy {
 // "2024-01-01 00:00:00+00", "2024-01-01", "1200"; as the server reads the type.
 [[nodiscard]] std::string time_text(std::int64_t value, std::uint32_t type_oid);
 
-// "8 h 20 min", "12 days"; "1,200" for integers.
+// "90 minutes", "8 hours", "8 h 20 min", "12 days" (whole ones only); "1,200" for integers.
 [[nodiscard]] std::string span_text(std::uint64_t span, std::uint32_t type_oid);
 
 }  // namespace hypercopy

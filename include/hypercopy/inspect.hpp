@@ -71,6 +71,7 @@ struct ServerFacts {
   std::uint64_t max_connections = 0;
   std::uint64_t free_connections = 0;
   std::uint64_t max_wal_bytes = 0;
+  std::string max_wal_size;  // as the server writes it
   std::string wal_level;
   std::string synchronous_commit;
 };
