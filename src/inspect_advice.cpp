@@ -86,15 +86,15 @@ class Advisor {
     }
     if (!found_.target) {
       if (found_.times.misfits.records > 0) {
-        note(seen(found_, found_.times.misfits,
-                  fmt::format("have not {}, as the first one has", counted(found_.fields, "field"))));
+        note(seen(found_, found_.times.misfits, "with another number of fields than the first one"));
       }
       return;
     }
     if (found_.times.misfits.records > 0) {
-      problem(seen(found_, found_.times.misfits,
-                   fmt::format("have not the {} that the columns need: COPY refuses them",
-                               counted(found_.target->fields_wanted, "field"))));
+      problem(seen(
+          found_, found_.times.misfits,
+          fmt::format("with another number of fields than the {} that the columns need: COPY refuses them",
+                      found_.target->fields_wanted)));
     } else if (!found_.time && found_.fields != 0 && found_.target->fields_wanted != 0 &&
                found_.fields != found_.target->fields_wanted) {
       problem(fmt::format("the first record has {}, the columns need {}", counted(found_.fields, "field"),
@@ -115,7 +115,7 @@ class Advisor {
     if (times.as_utc.records > 0 && found_.target) {
       note(seen(
           found_, times.as_utc,
-          fmt::format("have a time without offset, which the server reads in its TimeZone {}: here it is "
+          fmt::format("with a time without offset, which the server reads in its TimeZone {}: here it is "
                       "taken for UTC, so times may be off by the difference",
                       found_.target->server.time_zone)));
     }

@@ -150,7 +150,8 @@ std::string wire_text(const Inspection& found) {
   std::string text = grouped(count);
   if (count == 0) return {};
   if (refused == 0) {
-    text += ", all sent as COPY BINARY";
+    const bool all_encoded = !found.trial || !found.trial->given_up_at;
+    text += all_encoded ? ", all sent as COPY BINARY" : ", sent as COPY BINARY where the values allow it";
   } else {
     std::vector<std::string> names;
     for (const auto& column : found.columns) {
@@ -308,9 +309,8 @@ void server_section(Page& page, const Inspection& found) {
                                       : ""));
   page.line("connections", fmt::format("{} of {} free for this user", grouped(server.free_connections),
                                        grouped(server.max_connections)));
-  const std::string settings =
-      fmt::format("max_wal_size {}, wal_level {}, synchronous_commit {}", human_bytes(server.max_wal_bytes),
-                  server.wal_level, server.synchronous_commit);
+  const std::string settings = fmt::format("max_wal_size {}, wal_level {}, synchronous_commit {}",
+                                           server.max_wal_size, server.wal_level, server.synchronous_commit);
   if (found.records() == 0) {
     page.line("WAL", settings);
     return;

@@ -61,7 +61,7 @@ std::string span_text(std::uint64_t span, std::uint32_t type_oid) {
   constexpr std::uint64_t kDay = 24 * kHour;
   if (span >= 2 * kDay || (span > 0 && span % kDay == 0)) return counted(span / kDay, "day");
   if (span > 0 && span % kHour == 0) return counted(span / kHour, "hour");
-  if (span > 0 && span % kMinute == 0) return counted(span / kMinute, "minute");
+  if (span > 0 && span < 2 * kHour && span % kMinute == 0) return counted(span / kMinute, "minute");
   return human_time(std::chrono::microseconds(static_cast<std::int64_t>(span)));
 }
 

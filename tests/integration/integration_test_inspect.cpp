@@ -43,8 +43,19 @@ class Inspect : public ServerTest {
   }
 };
 
+// Lines may be broken anywhere, and labels are padded.
+std::string one_line(std::string_view text) {
+  std::string flat;
+  for (const char byte : text) {
+    const char shown = byte == '\n' ? ' ' : byte;
+    if (shown != ' ' || flat.empty() || flat.back() != ' ') flat += shown;
+  }
+  return flat;
+}
+
 void expect_line(const Outcome& run, std::string_view line) {
-  EXPECT_NE(run.out.find(line), std::string::npos) << "no \"" << line << "\" in\n" << run.out << run.err;
+  EXPECT_NE(one_line(run.out).find(one_line(line)), std::string::npos) << "no \"" << line << "\" in\n"
+                                                                       << run.out << run.err;
 }
 
 // A page that people read: no line is too wide, none ends in blanks, but for the command.
@@ -85,7 +96,7 @@ TEST_F(Inspect, AHypertable) {
   expect_line(page, "  columnstore    on, segment by device");
   expect_line(page, "h_device btree (device)");
   expect_line(page, "Notes\n  - records for compressed chunks");
-  expect_line(page, "Command\n  hypercopy load -w -d ");
+  expect_line(page, "Command\n  hypercopy load -d ");
   expect_line(page, " -t h " + file + "\n");
   const Json json = inspect_json({"-t", "h", file});
   EXPECT_EQ(json["input"]["records"], 48);
@@ -110,22 +121,24 @@ TEST_F(Inspect, TheForecastIsWhatTheLoadDoes) {
     const char* interval;
     std::string values;
   };
-  std::string moments;
-  std::string days;
   std::string numbers;
   std::string uuids;
   for (int number = 0; number < 400; ++number) {
-    const int scattered = number * 7919 % 3001 - 1500;
-    numbers += fmt::format("{}\n", scattered);
-    moments += fmt::format(
-        "{}\n", server().value(fmt::format(
-                    "SELECT timestamptz '1970-01-01 00:00+00' + {} * interval '1 h 7 s'", scattered)));
-    days += fmt::format("{}\n", server().value(fmt::format("SELECT date '1970-01-01' + {}", scattered)));
+    numbers += fmt::format("{}\n", number * 7919 % 3001 - 1500);
     uuids += fmt::format("{:08x}-{:04x}-7abc-8000-00000000{:04x}\n", 0x18cc251 + number / 3,
                          number * 131 % 65536, number);
   }
+  const auto spelled = [&](const char* expression) {
+    return server().value(fmt::format(
+        "SELECT string_agg(({})::text || E'\\n', '') FROM (SELECT n * 7919 % 3001 - 1500 AS n FROM "
+        "generate_series(1, 400) AS n) AS v",
+        expression));
+  };
+  const std::string moments = spelled("timestamptz '1970-01-01 00:00+00' + n * interval '1 h 7 s'");
+  const std::string local_moments = spelled("timestamp '1970-01-01 00:00' + n * interval '1 h 7 s'");
+  const std::string days = spelled("date '1970-01-01' + n");
   const Case cases[] = {{"timestamptz", "interval '5 hours'", moments},
-                        {"timestamp", "interval '7 days'", moments},
+                        {"timestamp", "interval '7 days'", local_moments},
                         {"date", "interval '3 days'", days},
                         {"smallint", "7", numbers},
                         {"bigint", "100", numbers},
@@ -142,8 +155,9 @@ TEST_F(Inspect, TheForecastIsWhatTheLoadDoes) {
         fmt::format("{}", json["target"]["hypertable"]["load"]["new_ranges"].get<int>()),
         server().value(fmt::format(
             "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = '{}'", schema())));
+    int checked = 0;
     for (const auto& range : json["input"]["time"]["ranges"]) {
-      if (std::string_view(wanted.type) == "uuid") break;
+      if (std::string_view(wanted.type) == "uuid" || ++checked > 8) break;
       const std::string begin = range["begin"].get<std::string>();
       const std::string end = range["end"].get<std::string>();
       EXPECT_EQ(
@@ -166,7 +180,7 @@ TEST_F(Inspect, ARecordWithoutATimeIsAProblemForAHypertable) {
   expect_line(page, "Problems\n");
   expect_line(page, "1 record without a time");
   expect_line(page, "record 2, line 2");
-  expect_line(page, "have not the 2 fields");
+  expect_line(page, "1 record with another number of fields than the 2");
 }
 
 TEST_F(Inspect, APlainTableWithAHeaderNobodyMentioned) {
@@ -184,7 +198,8 @@ TEST_F(Inspect, APlainTableWithAHeaderNobodyMentioned) {
   expect_line(page, "  dialect        CSV, 3 fields, delimiter ;, LF, header\n");
   expect_line(page, "  time           2024-01-01 12:30:00 to 2024-01-03 00:00:00 (at)\n");
   expect_line(page,
-              "  order          not by time: 1 record (33 %) step back, up to 11 h 30 min behind the\n");
+              "  order          not by time: 1 record (33 %) step back, up to 11 h 30 min behind the latest "
+              "before\n");
   expect_line(page, "Target  table ");
   expect_line(page, "  triggers       look (before each row)\n");
   expect_line(page, " to other");
