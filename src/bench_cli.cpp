@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 
+#include "advised_words.hpp"
 #include "hypercopy/batch.hpp"
 #include "hypercopy/load.hpp"
 #include "ingest_bench_plan.hpp"
@@ -111,25 +112,6 @@ Result<BenchGrid> read_grid(const BenchWords& words) {
   return grid;
 }
 
-// What the advised load needs besides the settings: the target, and every option about connection, input and
-// columns, as typed. --limit is the bench's own.
-std::vector<std::string> command_words(const CLI::App& app, const BenchWords& words) {
-  std::vector<std::string> command;
-  for (const CLI::Option* option : app.get_options()) {
-    const std::string group = option->get_group();
-    const std::string name = option->get_name();
-    const bool shared = group == kConnectionGroup || group == kInputGroup || group == kColumnGroup;
-    if (option->count() == 0 || !shared || name == "--limit") continue;
-    command.push_back(option->get_snames().empty() ? name : "-" + option->get_snames().front());
-    if (option->get_items_expected_max() == 0) continue;
-    command.push_back(name == "--dbname" ? connection_string_without_password(option->results().back())
-                                         : option->results().back());
-  }
-  command.emplace_back("-t");
-  command.push_back(words.load.table);
-  return command;
-}
-
 void add_bench_options(CLI::App& app, BenchWords& words) {
   constexpr const char* kGroup = "Measuring";
   app.add_option("-t,--table", words.load.table, "the table to be like; it is not touched")
@@ -197,7 +179,7 @@ Result<BenchCommand> read_bench(const CLI::App& app, BenchWords& words) {
   }
   // Upwards: 0 has a meaning of its own.
   options.budget = std::chrono::seconds(static_cast<std::int64_t>(std::ceil(words.minutes * 60)));
-  options.command = command_words(app, words);
+  options.command = advised_words(app, words.load.table);
   return command;
 }
 

@@ -8,12 +8,12 @@
 #include "human_units.hpp"
 #include "hypercopy/ingest_bench.hpp"
 #include "ingest_bench_advice.hpp"
+#include "wrapped_text.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-constexpr std::size_t kWidth = 80;
 // Below this a run is mostly connecting and creating chunks.
 constexpr std::chrono::seconds kShortRun{1};
 
@@ -22,27 +22,6 @@ struct Cells {
 };
 
 using Statistics = std::vector<BenchStatistics>;
-
-// Breaks at blanks; further lines are indented. A longer word has a line of its own.
-std::string wrapped(std::string_view text, std::string_view indent) {
-  std::string result;
-  std::size_t width = 0;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (width != 0 && width + 1 + word.size() > kWidth) {
-      result += fmt::format("\n{}", indent);
-      width = indent.size();
-    } else if (width != 0) {
-      result += ' ';
-      ++width;
-    }
-    result += word;
-    width += word.size();
-  }
-  return result + "\n";
-}
 
 std::string short_seconds(std::chrono::nanoseconds time) {
   const double value = seconds(time);
@@ -101,7 +80,7 @@ std::string aligned(const std::vector<Cells>& columns) {
     widths.push_back(std::ranges::max(column.cells, {}, &std::string::size).size());
   }
   const std::size_t text = std::accumulate(widths.begin(), widths.end(), std::size_t{0});
-  const std::size_t gap = text + 2 * (columns.size() - 1) <= kWidth ? 2 : 1;
+  const std::size_t gap = text + 2 * (columns.size() - 1) <= kPageWidth ? 2 : 1;
   std::string result;
   for (std::size_t row = 0; row < columns.front().cells.size(); ++row) {
     for (std::size_t at = 0; at < columns.size(); ++at) {

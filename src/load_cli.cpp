@@ -377,6 +377,11 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   CLI::App& imports = *app.add_subcommand("imports", "what was loaded with --import-id: list, show, forget");
   describe_imports(imports, imports_words);
 
+  InspectWords inspect_words;
+  CLI::App& inspect =
+      *app.add_subcommand("inspect", "what a load would meet, before it runs: input, table, server");
+  describe_inspect(inspect, inspect_words);
+
   if (arguments.empty())
     return CommandExit{.code = 2, .err = "hypercopy: name a subcommand\n\n" + app.help()};
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
@@ -391,6 +396,10 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   }
   if (bench.parsed()) {
     auto command = read_bench(bench, bench_words);
+    return command ? Parsed<Command>(Command{std::move(*command)}) : wrong_words(command.error());
+  }
+  if (inspect.parsed()) {
+    auto command = read_inspect(inspect, inspect_words);
     return command ? Parsed<Command>(Command{std::move(*command)}) : wrong_words(command.error());
   }
   if (imports.parsed()) return Command{read_imports(imports, imports_words)};

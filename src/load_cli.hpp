@@ -12,6 +12,7 @@
 #include "generate_cli.hpp"
 #include "hypercopy/load_options.hpp"
 #include "imports_cli.hpp"
+#include "inspect_cli.hpp"
 
 namespace hypercopy {
 
@@ -21,7 +22,7 @@ struct LoadCommand {
   std::string again{};
 };
 
-using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand, ImportsCommand>;
+using Command = std::variant<LoadCommand, GenerateCommand, BenchCommand, ImportsCommand, InspectCommand>;
 
 [[nodiscard]] Parsed<Command> parse_command_line(const std::vector<std::string>& arguments);
 

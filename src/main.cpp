@@ -15,6 +15,7 @@
 #include "hypercopy/console.hpp"
 #include "hypercopy/generate.hpp"
 #include "hypercopy/imports.hpp"
+#include "hypercopy/inspect.hpp"
 #include "hypercopy/load.hpp"
 #include "hypercopy/version.hpp"
 #include "load_cli.hpp"
@@ -165,6 +166,22 @@ int run(const ImportsCommand& command, Cancellation& cancellation) {
   }
   wrong_start(text.error());
   return static_cast<int>(text.error().kind == ErrorKind::usage ? ExitCode::usage : ExitCode::failed);
+}
+
+int run(const InspectCommand& command, Cancellation& cancellation) {
+  Console console(STDERR_FILENO, "hypercopy", false);
+  const auto found = run_inspect(
+      command.options, {.console = console, .cancellation = cancellation, .password_prompt = ask_password});
+  if (!found) {
+    const ErrorKind kind = found.error().kind;
+    const int code = wrong_start(found.error());
+    if (kind == ErrorKind::interrupted) return 128 + received_signal();
+    return kind == ErrorKind::usage ? static_cast<int>(ExitCode::usage) : code;
+  }
+  if (auto written = write_stdout(command.json ? inspect_json(*found) : inspect_page(*found)); !written) {
+    return wrong_start(written.error());
+  }
+  return static_cast<int>(exit_code(*found));
 }
 
 // Called by the name of the tool it replaces: that tool's flags, words and exit codes

@@ -233,7 +233,7 @@ const std::vector<RefusedCase>& refused() {
       {"unknown_command_with_options", {"loadd", "-t", "t"}, "unknown command loadd; did you mean load?"},
       {"command_like_no_other",
        {"restore"},
-       "unknown command restore (known: load, generate, bench, imports)\n"},
+       "unknown command restore (known: load, generate, bench, imports, inspect)\n"},
       {"misspelt_option", {"load", "-t", "t", "--heder"}, "unknown option --heder; did you mean --header?"},
       {"misspelt_option_with_value",
        {"load", "-t", "t", "--batch-row=5"},

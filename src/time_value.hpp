@@ -1,0 +1,42 @@
+// A field's text as TimescaleDB's internal time.
+// Shape:   read() gives the value, or says that there is none.
+// Units:   as in time_survey.hpp.
+// Threads: one.
+// Source:  timescaledb src/time_utils.c, ts_time_value_to_internal; the types' own encoders read the text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hypercopy/binary_buffer.hpp"
+#include "hypercopy/field_encoder.hpp"
+
+namespace hypercopy {
+
+struct TimeValue {
+  enum class Kind : std::uint8_t {
+    exact,
+    as_utc,  // without offset, under a TimeZone that is not UTC
+    unread,
+  } kind = Kind::unread;
+  std::int64_t value = 0;
+};
+
+class TimeReader {
+ public:
+  // `exact`: the session's settings.
+  TimeReader(std::uint32_t type_oid, const EncoderSettings& exact);
+
+  // `text`: quotes and escapes taken away.
+  [[nodiscard]] TimeValue read(std::string_view text);
+
+ private:
+  [[nodiscard]] TimeValue value_of_field() const;
+
+  FieldType exact_;
+  FieldType utc_;
+  BinaryBuffer field_;
+};
+
+}  // namespace hypercopy
