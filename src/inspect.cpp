@@ -334,8 +334,8 @@ Status inspect_with_target(Run& run) {
       run.plan.options.connection, run.environment.cancellation, [](std::string_view, std::string_view) {},
       run.environment.password_prompt);
   const std::vector<std::string> files = run.plan.files;
-  HYPERCOPY_ASSIGN(PlannedLoad planned,
-                   make_plan(run.plan.options, connector, "hypercopy inspect", run.environment.cancellation));
+  HYPERCOPY_ASSIGN(PlannedLoad planned, make_plan(run.plan.options, connector, "hypercopy inspect", "inspect",
+                                                  run.environment.cancellation));
   run.plan = std::move(planned.plan);
   run.connection.emplace(std::move(planned.connection));
   run.plan.files = files;
