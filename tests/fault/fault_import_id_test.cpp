@@ -153,6 +153,10 @@ TEST_F(FaultImportId, TheServerCrashesUnderAsyncCommit) {
 TEST_F(FaultImportId, TheServerCrashesBehindAnAsyncImportThatIsDone) {
   make_import({.rows = 2000});
   connect().execute("ALTER ROLE postgres SET synchronous_commit = off");
+  // Nobody but a COMMIT that waits makes anything durable.
+  const int log_writer =
+      std::stoi(connect().value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"));
+  ASSERT_EQ(::kill(log_writer, SIGSTOP), 0);
   expect_success(finish_load(*start_import({"--async-commit"})), shape().rows);
   break_server(ServerBreak::immediate);
   expect_all_rows();
