@@ -207,6 +207,27 @@ TEST_F(FaultRejects, ThatOnlyCommitRefusesInAnImport) {
   expect_finished_by_another_run();
 }
 
+// The rows, the mark and the rejects of a batch come with one COMMIT or not at all.
+TEST_F(FaultRejects, OfABatchWhoseCommitIsCutOffInAnImport) {
+  using Point = FaultProxy::Point;
+  for (const Point point : {Point::before_commit, Point::behind_commit, Point::before_commit_answer}) {
+    for (const unsigned nth : {4U, 7U}) {
+      SCOPED_TRACE(fmt::format("point {}, COMMIT {}", static_cast<int>(point), nth));
+      make_bad_input({.rows = 1000, .batch_rows = 100, .jobs = 1}, 25);
+      auto proxy = std::make_unique<FaultProxy>(socket(),
+                                                std::vector<FaultProxy::Fault>{{.point = point, .nth = nth}});
+      other_dsn_ = proxy->dsn();
+      const auto load = start_import({"--retry-timeout", "0"});
+      other_dsn_ = private_server_->dsn();
+      static_cast<void>(finish_load(*load));
+      EXPECT_EQ(proxy->acted(), 1U);
+      proxy.reset();
+      await_no_backend();
+      expect_finished_by_another_run();
+    }
+  }
+}
+
 TEST_F(FaultRejects, OverACrashOfTheServerInAnImport) {
   for (const bool async : {false, true}) {
     for (unsigned round = 0; round < times(1, 20); ++round) {
