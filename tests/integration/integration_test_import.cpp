@@ -186,13 +186,20 @@ TEST_F(Import, TwoLoadersShareTheWorkAndNeitherEndsBeforeAllIsCommitted) {
   // The same bytes at another path.
   Process second({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
                   "--progress", "none", input("there.csv")});
-  // It has nothing left to load and waits for the interval that the first one holds.
+  // It has nothing left to load and waits for the interval that the first one holds: a second time when it has seen that
+  // its loader lives, whom nothing happens.
   await_loader_that_waits();
+  const std::string seen = server().value("SELECT now()");
+  await(fmt::format(
+      "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
+      "wait_event_type = 'Lock' AND xact_start > '{}'",
+      seen));
   release(holder);
   const Outcome there = second.wait();
   EXPECT_EQ(there.exit_code, 0) << there.err;
   const Outcome here = first->wait();
   EXPECT_EQ(here.exit_code, 0) << here.err;
+  EXPECT_EQ(here.err.find("trying again"), std::string::npos) << here.err;
   EXPECT_EQ(std::stoull(here.out.substr(5)) + std::stoull(there.out.substr(5)), kRows);
   expect_each_row_once();
 }
@@ -285,6 +292,19 @@ TEST_F(Import, SeveralInputsWithHeadersAndALimit) {
   EXPECT_EQ(run.report["inputs"][0]["totals"]["split"]["records"], 400);
   EXPECT_EQ(run.report["inputs"][2]["totals"]["split"]["records"], 200);
   expect_each_row_once();
+}
+
+// Also within the input that is gone on with.
+TEST_F(Import, ALimitCountsWhatEarlierRunsHavePlanned) {
+  server().execute("CREATE TABLE t (a int CHECK (a <> 100))");
+  const std::string file = input();
+  const std::vector<std::string> all{"--import-id", id(),      "--batch-rows", "10", "-j",
+                                     "1",           "--limit", "900",          file};
+  EXPECT_EQ(run("t", all).outcome.exit_code, 1);
+  rows_before_ = count("t");
+  server().execute("ALTER TABLE t DROP CONSTRAINT t_a_check");
+  expect_success(run("t", all), 900 - rows_before_);
+  EXPECT_EQ(server().value("SELECT count(DISTINCT a) || ' ' || max(a) FROM t"), "900 900");
 }
 
 TEST_F(Import, EmptyInputsAreDoneAtOnce) {
