@@ -170,7 +170,8 @@ void try_wire(Run& run, const Batch& batch) {
 
 class ReadingProgress {
  public:
-  ReadingProgress(const Run& run) : console_(run.environment.console), total_(run.plan.bytes_total) {}
+  explicit ReadingProgress(const Run& run)
+      : console_(run.environment.console), total_(run.plan.bytes_total) {}
   ~ReadingProgress() { console_.bar({}); }
   ReadingProgress(const ReadingProgress&) = delete;
   ReadingProgress& operator=(const ReadingProgress&) = delete;

@@ -171,6 +171,7 @@ class Advisor {
     judge_jobs(hypertable);
     if (!hypertable.aggregates.empty()) {
       std::vector<std::string> names;
+      names.reserve(hypertable.aggregates.size());
       for (const auto& aggregate : hypertable.aggregates) names.push_back(aggregate.name);
       note(fmt::format("refresh {} after the load: what is below its watermark is not seen before",
                        fmt::join(names, ", ")));
@@ -215,7 +216,13 @@ class Advisor {
                       counted(secondary, "secondary index", "secondary indexes")));
     }
     const bool row_triggers = std::ranges::any_of(target.facts.triggers, &TableTrigger::for_each_row);
-    if (row_triggers) note("row triggers fire for every record, and make the server insert rows one by one");
+    const bool before_row = std::ranges::any_of(target.facts.triggers, [](const TableTrigger& trigger) {
+      return trigger.for_each_row && trigger.before;
+    });
+    if (row_triggers) {
+      note(fmt::format("row triggers fire for every record{}",
+                       before_row ? ", and those before it make the server insert row by row" : ""));
+    }
     if (!target.facts.references.empty()) {
       note("foreign keys are checked for every record; without them until after the load it is faster");
     }

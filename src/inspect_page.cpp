@@ -48,6 +48,15 @@ std::string listed(const std::vector<std::string>& words) {
                      words.size() - kMostListed);
 }
 
+// One text per item.
+template <typename Items, typename Text>
+std::vector<std::string> texts_of(const Items& items, Text text) {
+  std::vector<std::string> texts;
+  texts.reserve(items.size());
+  for (const auto& item : items) texts.push_back(text(item));
+  return texts;
+}
+
 std::string_view newline_text(NewlineStyle style) {
   switch (style) {
     case NewlineStyle::lf:
@@ -212,10 +221,9 @@ std::string load_chunk_text(const InspectedTarget& target, const Hypertable& hyp
 
 std::string columnstore_text(const Columnstore& columnstore) {
   if (!columnstore.enabled) return {};
-  std::vector<std::string> order;
-  for (const auto& column : columnstore.order_by) {
-    order.push_back(column.column + (column.descending ? " desc" : ""));
-  }
+  const auto order = texts_of(columnstore.order_by, [](const OrderColumn& column) {
+    return column.column + (column.descending ? " desc" : "");
+  });
   std::string text = "on";
   if (!columnstore.segment_by.empty())
     text += fmt::format(", segment by {}", fmt::join(columnstore.segment_by, ", "));
@@ -237,28 +245,27 @@ std::string index_text(const TableFacts& facts) {
 }
 
 std::string trigger_text(const TableFacts& facts) {
-  std::vector<std::string> texts;
-  for (const auto& trigger : facts.triggers) {
-    texts.push_back(fmt::format("{} ({} {})", trigger.name, trigger.before ? "before" : "after",
-                                trigger.for_each_row ? "each row" : "each batch"));
-  }
-  return listed(texts);
+  return listed(texts_of(facts.triggers, [](const TableTrigger& trigger) {
+    return fmt::format("{} ({} {})", trigger.name, trigger.before ? "before" : "after",
+                       trigger.for_each_row ? "each row" : "each batch");
+  }));
 }
 
 std::string key_text(const TableFacts& facts) {
-  std::vector<std::string> texts;
-  for (const auto& key : facts.references)
-    texts.push_back(fmt::format("{} to {}", key.name, key.other_table));
-  for (const auto& key : facts.referenced_by)
-    texts.push_back(fmt::format("{} from {}", key.name, key.other_table));
+  auto texts = texts_of(facts.references, [](const TableForeignKey& key) {
+    return fmt::format("{} to {}", key.name, key.other_table);
+  });
+  const auto incoming = texts_of(facts.referenced_by, [](const TableForeignKey& key) {
+    return fmt::format("{} from {}", key.name, key.other_table);
+  });
+  texts.insert(texts.end(), incoming.begin(), incoming.end());
   return listed(texts);
 }
 
 std::string aggregate_text(const Hypertable& hypertable) {
-  std::vector<std::string> texts;
-  for (const auto& aggregate : hypertable.aggregates)
-    texts.push_back(fmt::format("{}.{}", aggregate.schema, aggregate.name));
-  return listed(texts);
+  return listed(texts_of(hypertable.aggregates, [](const ContinuousAggregate& aggregate) {
+    return fmt::format("{}.{}", aggregate.schema, aggregate.name);
+  }));
 }
 
 std::string job_text(const Hypertable& hypertable) {

@@ -68,12 +68,12 @@ TimeOrder TimeSurveyResult::order() const {
 }
 
 struct TimeSurvey::State {
-  State(const Dialect& dialect_, const SplitOptions& split_, const TimeField& field_, Kernel kernel_)
-      : dialect(dialect_),
-        split(split_),
-        field(field_),
-        kernel(kernel_),
-        reader(field_.type_oid, {.utc = field_.utc, .server_version = field_.server_version}) {
+  State(const Dialect& of, const SplitOptions& split_options, const TimeField& time_field, Kernel chosen)
+      : dialect(of),
+        split(split_options),
+        field(time_field),
+        kernel(chosen),
+        reader(time_field.type_oid, {.utc = time_field.utc, .server_version = time_field.server_version}) {
     if (dialect.format == Format::csv) indexer.emplace(dialect, field.fields, kernel);
   }
 
