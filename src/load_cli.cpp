@@ -131,6 +131,12 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->check(CLI::IsMember({"auto", "binary", "csv"}))
       ->option_text("WIRE")
       ->group(kGroup);
+  app.add_option(
+         "--order-by-time", words.order_by_time,
+         "auto: sort the records of a batch that come in another order, for hypertables; off: as they come")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->option_text("ORDER")
+      ->group(kGroup);
   app.add_flag("--truncate", words.options.truncate,
                "empty the table first, when the input and columns were found to fit")
       ->group(kGroup);
@@ -258,6 +264,7 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   HYPERCOPY_TRY(read_dialect(words, options.dialect));
   HYPERCOPY_TRY(read_columns(words, options));
   if (words.wire != "auto") options.wire = words.wire == "csv" ? Wire::csv : Wire::binary;
+  options.order_by_time = words.order_by_time == "auto";
   if (words.on_error == "reject") options.on_error = OnError::reject;
   if (words.max_rejects) {
     HYPERCOPY_ASSIGN(options.max_rejects, parse_reject_limit(*words.max_rejects));

@@ -154,6 +154,10 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
   }
   file.encoding = std::move(decision.plan);
   file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
+  OrderDecision order = order_of(plan.time_order, plan.table, file.mapping);
+  file.time_key = order.key;
+  if (!order.reason.empty())
+    verbose_notices.push_back(fmt::format("records are not sorted by time: {}", order.reason));
   return {};
 }
 
@@ -250,6 +254,9 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   plan.statement.emplace(connection, plan.table, plan.options.dialect, plan.options.where);
   HYPERCOPY_TRY(plan_staging(plan, connection, run_id));
   note_differences_from_one_copy(plan);
+  if (plan.wire != Wire::csv && options.order_by_time && options.where.empty()) {
+    HYPERCOPY_ASSIGN(plan.time_order, describe_time_order(connection, plan.table));
+  }
   HYPERCOPY_TRY(plan_merge(plan, connection));
   if (plan.single_transaction && !options.import_id.empty()) {
     return fail(ErrorKind::usage, "--import-id is not possible for a table with a foreign key to itself",

@@ -18,6 +18,7 @@
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/session.hpp"
 #include "hypercopy/target_table.hpp"
+#include "hypercopy/time_order.hpp"
 
 namespace hypercopy {
 
@@ -27,6 +28,7 @@ struct LoadPlan {
   std::optional<std::uint64_t> bytes_total{};  // of all files, where known
   SessionSettings session{};
   TargetTable table{};
+  TimeOrder time_order{};
   std::optional<CopyStatement> statement{};
   std::optional<MergeStatement> merge{};   // --on-conflict
   std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to

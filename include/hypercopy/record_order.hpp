@@ -1,0 +1,57 @@
+// In which order the records of an encoded batch are sent: by time, where the input has them otherwise.
+// Shape:   find() reads one key per tuple of a COPY BINARY stream and gives a permutation of the records; the stream stays
+//          as it is, and put_in_order() sends its tuples in that order. Records of one time keep the order of the input.
+// Units:   records are counted from 0; `starts` are offsets into the stream, one per tuple and the end of the last one.
+// Owns:    the permutation and what sorting needs: 28 bytes per record of the longest batch.
+// Threads: one at a time.
+// Errors:  none of its own; put_in_order() as the stream gives them.
+// Why:     a COPY into N chunks buffers 1,000 rows over all of them, and each row goes into the time index alone. Rows that
+//          come device by device touch every chunk and every index page again and again; sorted within their batch they
+//          touch each once. Measured in bench/results/2026-11-21-order.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hypercopy/result.hpp"
+
+namespace hypercopy {
+
+class CopyStream;
+
+// The field that is the time, from 0 among those of a tuple.
+struct TimeKey {
+  std::uint16_t field = 0;
+};
+
+// Whether values of this type have a key: integers, dates, timestamps, and uuid, whose first bytes are a time in version 7.
+[[nodiscard]] bool is_time_key_type(std::uint32_t type_oid);
+
+class RecordOrder {
+ public:
+  // `order[i]` is the record that is sent as number i. Empty: the records are sent as they are, because their times never
+  // fall, or never rise. Valid until the next call.
+  [[nodiscard]] std::span<const std::uint32_t> find(std::string_view stream,
+                                                    std::span<const std::size_t> starts, TimeKey key);
+
+ private:
+  void sort_by_keys();
+  [[nodiscard]] bool pack(std::int64_t least, std::int64_t most);
+  void sort_packed(unsigned first_bit, unsigned bits);
+
+  std::vector<std::int64_t> keys_;
+  std::vector<std::uint64_t> packed_;  // key - least key, and the record's index below it
+  std::vector<std::uint64_t> other_;
+  std::vector<std::uint32_t> order_;
+};
+
+// Sends header, tuples in `order` and trailer. `piece` is memory that is used again.
+[[nodiscard]] Status put_in_order(CopyStream& copy, std::string_view stream,
+                                  std::span<const std::size_t> starts, std::span<const std::uint32_t> order,
+                                  std::string& piece);
+
+}  // namespace hypercopy
