@@ -23,6 +23,8 @@ struct LoadWords {
   std::string format = "csv";
   std::string wire = "auto";
   std::string order_by_time = "auto";
+  std::string direct_compress = "auto";
+  std::string after;
   std::string on_error = "stop";
   std::optional<std::string> max_rejects;
   std::string delimiter;

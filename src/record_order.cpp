@@ -1,9 +1,12 @@
 #include "hypercopy/record_order.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <numeric>
+#include <tuple>
 
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/field_encoder.hpp"
@@ -23,12 +26,35 @@ Unsigned read_unsigned(const char* at) {
 // NULL comes first; the server refuses it, or has a partition for it.
 constexpr std::int64_t kNullKey = INT64_MIN;
 
-std::int64_t read_key(const char* tuple, TimeKey key) {
+const char* find_field(const char* tuple, std::uint16_t wanted) {
   const char* at = tuple + sizeof(std::uint16_t);
-  for (unsigned field = 0; field < key.field; ++field) {
+  for (unsigned field = 0; field < wanted; ++field) {
     const auto length = static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
     at += sizeof length + static_cast<std::uint32_t>(std::max(length, 0));
   }
+  return at;
+}
+
+// Length words included: NULL and empty differ.
+std::uint64_t hash_fields(const char* tuple, std::span<const std::uint16_t> fields) {
+  std::uint64_t hash = 0;
+  for (const std::uint16_t field : fields) {
+    const char* const at = find_field(tuple, field);
+    const auto length = static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
+    hash = XXH3_64bits_withSeed(at, sizeof length + static_cast<std::uint32_t>(std::max(length, 0)), hash);
+  }
+  return hash;
+}
+
+std::int64_t chunk_of(std::int64_t time, const TimeKey& key) {
+  std::int64_t shifted = 0;
+  if (__builtin_add_overflow(time, key.chunk_shift, &shifted)) return INT64_MAX;  // infinity
+  const std::int64_t whole = shifted / key.chunk_width;
+  return shifted % key.chunk_width < 0 ? whole - 1 : whole;
+}
+
+std::int64_t read_key(const char* tuple, const TimeKey& key) {
+  const char* at = find_field(tuple, key.field);
   const auto length = static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
   at += sizeof length;
   switch (length) {
@@ -56,9 +82,55 @@ bool is_time_key_type(std::uint32_t type) {
 }
 
 std::span<const std::uint32_t> RecordOrder::find(std::string_view stream, std::span<const std::size_t> starts,
-                                                 TimeKey key) {
+                                                 const TimeKey& key) {
   if (starts.size() < 3 || starts.size() > UINT32_MAX) return {};
   const auto tuples = starts.first(starts.size() - 1);
+  const bool in_order = read_keys(stream, tuples, key);
+  if (key.chunk_width == 0) {
+    if (in_order) return {};
+    sort_by_keys();
+    return order_;
+  }
+  group(stream, tuples, key);
+  order_.resize(grouped_.size());
+  std::transform(grouped_.begin(), grouped_.end(), order_.begin(),
+                 [](const Grouped& one) { return one.record; });
+  return order_;
+}
+
+GroupCount RecordOrder::count_groups(std::string_view stream, std::span<const std::size_t> starts,
+                                     const TimeKey& key) {
+  if (starts.size() < 2) return {};
+  const auto tuples = starts.first(starts.size() - 1);
+  GroupCount count{.in_order = read_keys(stream, tuples, key)};
+  group(stream, tuples, key);
+  const auto [first, last] = std::minmax_element(keys_.begin(), keys_.end());
+  count.chunk_spans =
+      (static_cast<double>(*last) - static_cast<double>(*first)) / static_cast<double>(key.chunk_width);
+  for (std::size_t at = 0; at < grouped_.size(); ++at) {
+    const bool new_chunk = at == 0 || grouped_[at].chunk != grouped_[at - 1].chunk;
+    count.chunks += new_chunk ? 1 : 0;
+    count.groups += new_chunk || grouped_[at].segment != grouped_[at - 1].segment ? 1 : 0;
+  }
+  return count;
+}
+
+void RecordOrder::group(std::string_view stream, std::span<const std::size_t> tuples, const TimeKey& key) {
+  grouped_.resize(tuples.size());
+  for (std::size_t record = 0; record < tuples.size(); ++record) {
+    grouped_[record] = {.chunk = chunk_of(keys_[record], key),
+                        .segment = hash_fields(stream.data() + tuples[record], key.segment_fields),
+                        .time = keys_[record],
+                        .record = static_cast<std::uint32_t>(record)};
+  }
+  std::sort(grouped_.begin(), grouped_.end(), [](const Grouped& a, const Grouped& b) {
+    return std::tie(a.chunk, a.segment, a.time, a.record) < std::tie(b.chunk, b.segment, b.time, b.record);
+  });
+}
+
+// True: they are in order, rising or falling.
+bool RecordOrder::read_keys(std::string_view stream, std::span<const std::size_t> tuples,
+                            const TimeKey& key) {
   keys_.resize(tuples.size());
   bool rises = false;
   bool falls = false;
@@ -68,9 +140,7 @@ std::span<const std::uint32_t> RecordOrder::find(std::string_view stream, std::s
     rises |= keys_[record] > keys_[record - 1];
     falls |= keys_[record] < keys_[record - 1];
   }
-  if (!rises || !falls) return {};
-  sort_by_keys();
-  return order_;
+  return !rises || !falls;
 }
 
 void RecordOrder::sort_by_keys() {

@@ -6,14 +6,11 @@
 #include <array>
 
 #include "hypercopy/connection.hpp"
+#include "hypercopy/field_encoder.hpp"
 
 namespace hypercopy {
 
 namespace {
-
-constexpr std::string_view kTimeDimension = R"(
-SELECT column_name FROM timescaledb_information.dimensions
-WHERE hypertable_schema = $1 AND hypertable_name = $2 AND dimension_number = 1)";
 
 constexpr std::string_view kRangeColumn = R"(
 SELECT a.attname
@@ -42,23 +39,34 @@ WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgene
     SELECT FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:op)?funcid (\d+)', 'g') AS called(function)
     JOIN pg_catalog.pg_proc p ON p.oid = called.function[1]::oid AND p.provolatile = 'v')))";
 
-Result<std::string> find_column(Connection& connection, const TargetTable& table, const std::string& oid) {
-  if (table.kind == TableKind::hypertable) {
-    const std::array<std::string, 2> name{table.schema, table.name};
-    HYPERCOPY_ASSIGN(const QueryResult found, connection.execute(kTimeDimension, name));
-    return found.rows() == 0 ? std::string() : std::string(found.text(0, 0));
-  }
-  if (table.kind != TableKind::partitioned) return std::string();
-  HYPERCOPY_ASSIGN(const QueryResult found, connection.execute(kRangeColumn, std::array{oid}));
-  return found.rows() == 0 ? std::string() : std::string(found.text(0, 0));
+// A timestamp's binary value counts from 2000, TimescaleDB's ranges from 1970.
+constexpr std::int64_t kDaysTo2000 = 10957;
+constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
+
+void take_dimension(const Hypertable& hypertable, TimeOrder& order) {
+  const Dimension& time = hypertable.primary();
+  order.column = time.column;
+  order.segment_by = hypertable.columnstore.segment_by;
+  if (time.kind == DimensionKind::integer) order.chunk_width = time.interval;
+  if (time.kind != DimensionKind::time) return;
+  const bool is_date = time.type_oid == type_oid::kDate;
+  order.chunk_width =
+      is_date ? std::max<std::int64_t>(1, time.interval / kMicrosecondsPerDay) : time.interval;
+  order.chunk_shift = is_date ? kDaysTo2000 : kDaysTo2000 * kMicrosecondsPerDay;
 }
 
 }  // namespace
 
-Result<TimeOrder> describe_time_order(Connection& connection, const TargetTable& table) {
+Result<TimeOrder> describe_time_order(Connection& connection, const TargetTable& table,
+                                      const std::optional<Hypertable>& hypertable) {
   const std::array<std::string, 1> oid{std::to_string(table.oid)};
   TimeOrder order;
-  HYPERCOPY_ASSIGN(order.column, find_column(connection, table, oid[0]));
+  if (hypertable) {
+    take_dimension(*hypertable, order);
+  } else if (table.kind == TableKind::partitioned) {
+    HYPERCOPY_ASSIGN(const QueryResult found, connection.execute(kRangeColumn, oid));
+    if (found.rows() > 0) order.column = found.text(0, 0);
+  }
   if (order.column.empty()) return order;
   HYPERCOPY_ASSIGN(const QueryResult triggers, connection.execute(kSeesOrder, oid));
   order.has_row_triggers = triggers.boolean(0, 0);
@@ -85,7 +93,15 @@ OrderDecision order_of(const TimeOrder& order, const TargetTable& table, const C
   if (found == columns.end() || described == nullptr || !is_time_key_type(described->wire.oid)) {
     return {.reason = fmt::format("column {} is not loaded, or of a type that is no time", order.column)};
   }
-  return {.key = TimeKey{.field = static_cast<std::uint16_t>(found - columns.begin())}};
+  TimeKey key{.field = static_cast<std::uint16_t>(found - columns.begin())};
+  if (!order.groups_segments) return {.key = std::move(key)};
+  key.chunk_width = order.chunk_width;
+  key.chunk_shift = order.chunk_shift;
+  for (const auto& segment : order.segment_by) {
+    const auto at = std::find(columns.begin(), columns.end(), segment);
+    if (at != columns.end()) key.segment_fields.push_back(static_cast<std::uint16_t>(at - columns.begin()));
+  }
+  return {.key = std::move(key)};
 }
 
 }  // namespace hypercopy

@@ -72,6 +72,43 @@ std::vector<std::uint32_t> found_order(RecordOrder& order, const Tuples& tuples,
   return {found.begin(), found.end()};
 }
 
+// Two fields in front of the key: what falls into one chunk and has one value of the first is one run, in the order of time.
+TEST(RecordOrderTest, GroupsAreRunsOfOneChunkAndSegment) {
+  BinaryBuffer bytes;
+  std::vector<std::size_t> starts;
+  const auto put = [&](std::string_view segment, std::int64_t time) {
+    starts.push_back(bytes.size());
+    bytes.put(std::uint16_t{2});
+    bytes.put_field(segment);
+    bytes.put_field(time);
+  };
+  // Chunks of 10 from -3 on: -13..-4, -3..6, 7..16.
+  for (const std::int64_t time : {6, -3, -4, 7, 5, -13}) {
+    put("a", time);
+    put("b", time);
+  }
+  starts.push_back(bytes.size());
+  bytes.put(std::int16_t{-1});
+  const TimeKey key{.field = 1, .segment_fields = {0}, .chunk_width = 10, .chunk_shift = 3};
+  RecordOrder order;
+  const auto found = order.find(bytes.view(), starts, key);
+  ASSERT_EQ(found.size(), 12U);
+  std::vector<std::int64_t> times;
+  std::vector<std::string> runs;
+  constexpr std::array<std::int64_t, 6> kTimes{6, -3, -4, 7, 5, -13};
+  for (const std::uint32_t record : found) {
+    times.push_back(kTimes[record / 2]);
+    const std::string segment = record % 2 == 0 ? "a" : "b";
+    if (runs.empty() || runs.back() != segment) runs.push_back(segment);
+  }
+  EXPECT_EQ(times, (std::vector<std::int64_t>{-13, -4, -13, -4, -3, 5, 6, -3, 5, 6, 7, 7}));
+  EXPECT_LE(runs.size(), 6U);
+  const GroupCount count = order.count_groups(bytes.view(), starts, key);
+  EXPECT_EQ(count.chunks, 3U);
+  EXPECT_EQ(count.groups, 6U);
+  EXPECT_FALSE(count.in_order);
+}
+
 TEST(RecordOrderTest, RecordsThatAreInOrderStayAsTheyAre) {
   struct Case {
     const char* name;
