@@ -159,7 +159,7 @@ void RecordOrder::sort_by_keys() {
 
 // Key and index in one word, sorted; false: they do not fit into one.
 bool RecordOrder::pack(std::int64_t least, std::int64_t most) {
-  const std::uint64_t base = static_cast<std::uint64_t>(least);
+  const auto base = static_cast<std::uint64_t>(least);
   const auto index_bits = static_cast<unsigned>(std::bit_width(std::bit_ceil(keys_.size()) - 1));
   const auto key_bits = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(most) - base));
   if (index_bits + key_bits > 64) return false;

@@ -8,7 +8,7 @@
 // Errors:  none of its own; put_in_order() as the stream gives them.
 // Why:     a COPY into N chunks buffers 1,000 rows over all of them, and each row goes into the time index alone. Rows that
 //          come device by device touch every chunk and every index page again and again; sorted within their batch they
-//          touch each once. Measured in bench/results/2026-11-21-order.md.
+//          touch each once (3 million rows, 9 chunks: 4.7 in place of 6.0 CPU seconds of the server).
 #pragma once
 
 #include <cstdint>

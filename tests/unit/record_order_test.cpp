@@ -136,7 +136,7 @@ TEST(RecordOrderTest, IsThatOfAStableSort) {
   Random random{seed};
   RecordOrder order;
   for (int round = 0; round < 400; ++round) {
-    const std::size_t width = std::array{2, 4, 8, 16}[random.below(4)];
+    const std::size_t width = std::array<std::size_t, 4>{2, 4, 8, 16}[random.below(4)];
     const std::uint64_t span = std::array<std::uint64_t, 4>{3, 1000, 1ULL << 40, 0}[random.below(4)];
     Keys keys(random.below(3000));
     for (auto& key : keys) {
@@ -205,7 +205,7 @@ TEST(RecordOrderTest, ATupleLongerThanAPutGoesAlone) {
   RecordOrder order;
   const auto found = order.find(bytes.view(), starts, TimeKey{.field = 0});
   std::string expected;
-  for (const std::size_t record : {1, 2, 0})
+  for (const std::size_t record : {1U, 2U, 0U})
     expected += bytes.view().substr(starts[record], starts[record + 1] - starts[record]);
 
   FakeServer server;
