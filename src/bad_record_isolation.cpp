@@ -134,7 +134,7 @@ class BadRecordIsolation::Pass {
     const EncodedFront front = copier_.encode_front(batch_, bytes_to(end));
     if (!front.why) {
       if (probe_ <= batch_.records) probe_ *= 4;
-      return send(front.stream, end, /*as_binary=*/true);
+      return send(front.stream, end, &front);
     }
     send_in_runs();
     return send_front(end, front);
@@ -152,7 +152,7 @@ class BadRecordIsolation::Pass {
       give_up_at(at_ + front.records, *front.why);
     }
     if (front.records == 0) return {};
-    return send(front.stream, at_ + front.records, /*as_binary=*/true);
+    return send(front.stream, at_ + front.records, &front);
   }
 
   void give_up_at(std::size_t record, const GivenUp& why) {
@@ -179,7 +179,7 @@ class BadRecordIsolation::Pass {
   Status send_as_is(std::size_t end) {
     std::size_t bad_record = 0;
     auto bytes = copier_.prepare_run(batch_, bytes_to(end), bad_record);
-    if (bytes) return send(*bytes, end, /*as_binary=*/false);
+    if (bytes) return send(*bytes, end, /*encoded=*/nullptr);
     send_in_runs();
     if (end - at_ == 1) return reject(bytes.error());
     cut_at(at_ + bad_record + 1);
@@ -187,9 +187,11 @@ class BadRecordIsolation::Pass {
     return {};
   }
 
-  Status send(std::string_view bytes, std::size_t end, bool as_binary) {
+  // `encoded`: what `bytes` are the stream of. Sorted by time or not: an accepted run has no clash in any order, and only
+  // single records are rejected.
+  Status send(std::string_view bytes, std::size_t end, const EncodedFront* encoded) {
     const bool may_clash = batch_.file->merge && !merges_;
-    auto written = write(bytes, end - at_, as_binary);
+    auto written = write(bytes, end - at_, encoded);
     if (!written)
       return may_clash && is_key_clash(written.error()) ? merge_from_now_on() : fail(written.error());
     result_.claimed = written->claimed;
@@ -199,7 +201,7 @@ class BadRecordIsolation::Pass {
       HYPERCOPY_ASSIGN(written->refused, check_now());
     }
     if (written->refused && may_clash && is_key_clash(*written->refused)) return merge_from_now_on();
-    if (written->refused) return cut(bytes, end, *written->refused, as_binary);
+    if (written->refused) return cut(bytes, end, *written->refused, encoded != nullptr);
     latest_ = LatestRun::accepted;
     result_.rows.add(written->rows);
     accept(end);
@@ -213,12 +215,13 @@ class BadRecordIsolation::Pass {
     std::optional<Error> refused{};
   };
 
-  [[nodiscard]] Result<Run> write(std::string_view bytes, std::uint64_t records, bool as_binary) {
-    if (merges_) return merge(bytes, records, as_binary);
+  [[nodiscard]] Result<Run> write(std::string_view bytes, std::uint64_t records,
+                                  const EncodedFront* encoded) {
+    if (merges_) return merge(bytes, records, encoded != nullptr);
     const InputFile& file = *batch_.file;
-    HYPERCOPY_ASSIGN(
-        Copied copied,
-        copier_.send_run(bytes, head_, before_copy() + (as_binary ? file.binary_sql : file.copy_sql)));
+    const std::string copy_sql = before_copy() + (encoded != nullptr ? file.binary_sql : file.copy_sql);
+    HYPERCOPY_ASSIGN(Copied copied, encoded != nullptr ? copier_.send_run(file, *encoded, head_, copy_sql)
+                                                       : copier_.send_run(bytes, head_, copy_sql));
     if (copied.claimed && !copied.refused) {
       HYPERCOPY_TRY(check_row_count(records, copied.rows, owner_.policy_.may_suppress_rows));
     }
@@ -318,7 +321,7 @@ class BadRecordIsolation::Pass {
     const auto named = parse_copy_context(error.context, owner_.policy_.relation, batch_.file->mapping);
     if (!trusts_lines_ || !named || named->line == 0) return kNone;
     const std::uint64_t record =
-        as_binary ? named->line - 1
+        as_binary ? copier_.record_sent_as(named->line - 1)
                   : index_at_server_line({.batch = batch_, .bytes = sent}, named->line).value_or(kNone);
     return record < end - at_ ? at_ + record : kNone;
   }

@@ -3,9 +3,19 @@
 #include <fmt/format.h>
 
 #include "hypercopy/failure_location.hpp"
+#include "hypercopy/retry.hpp"
 #include "stopwatch.hpp"
 
 namespace hypercopy {
+
+namespace {
+
+Result<Copied> unless_refused(Result<Copied> copied) {
+  if (copied && copied->refused) return fail(std::move(*copied->refused));
+  return copied;
+}
+
+}  // namespace
 
 Status check_row_count(std::uint64_t records, std::uint64_t rows, bool may_suppress_rows) {
   if (rows == records || (rows < records && may_suppress_rows)) return {};
@@ -70,21 +80,9 @@ Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head
   const InputFile& file = *batch.file;
   if (form == CopyForm::as_it_is || !file.encoding || !wire_.tries())
     return copy_as_is(batch, head, into.copy_sql);
-  GivenUp why;
-  const auto encoded = [&] {
-    const Stopwatch watch(shares_.worker_encoding);
-    return encoder_.encode(batch.bytes(), batch.newline, *file.encoding, why);
-  }();
-  if (encoded) {
-    auto copied = send(*encoded, head, into.binary_sql);
-    if (copied && copied->claimed) wire_.encoded();
-    if (copied || copied.error().kind != ErrorKind::sql || wire_.is_demanded()) return copied;
-    if (file.merge && is_key_clash(copied.error())) return copied;
-    // Its CSV reader is the judge, in its own words and with the line in the input.
-    stream_.abort("sent again as CSV");
-    static_cast<void>(wire_.given_up());
-    return copy_as_is(batch, head, into.copy_sql);
-  }
+  const EncodedFront encoded = encode_front(batch, batch.bytes());
+  if (!encoded.why) return copy_encoded(batch, encoded, head, into);
+  const GivenUp& why = *encoded.why;
   if (wire_.is_demanded()) {
     const auto record = record_at_index(batch, why.record);
     return fail(Error{.kind = ErrorKind::input,
@@ -97,6 +95,29 @@ Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head
   return copy_as_is(batch, head, into.copy_sql);
 }
 
+Result<Copied> BatchCopier::copy_encoded(const Batch& batch, const EncodedFront& encoded,
+                                         const TransactionHead& head, const CopyInto& into) {
+  const InputFile& file = *batch.file;
+  auto copied = into.in_order_of_input ? send(encoded.stream, head, into.binary_sql)
+                                       : unless_refused(send_run(file, encoded, head, into.binary_sql));
+  if (copied && copied->claimed) wire_.encoded();
+  if (copied || copied.error().kind != ErrorKind::sql) return copied;
+  if (file.merge && is_key_clash(copied.error())) return copied;
+  if (is_transient(copied.error())) {
+    copied.error().context.clear();  // its line is none of the input's
+    return copied;
+  }
+  if (wire_.is_demanded()) {
+    if (order_.empty()) return copied;
+    stream_.abort("sent again in the order of the input");
+    return send(encoded.stream, head, into.binary_sql);
+  }
+  // Its CSV reader is the judge, in its own words and with the line in the input.
+  stream_.abort("sent again as CSV");
+  static_cast<void>(wire_.given_up());
+  return copy_as_is(batch, head, into.copy_sql);
+}
+
 Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead& head,
                                        const std::string& copy_sql) {
   HYPERCOPY_ASSIGN(const std::string_view bytes, prepare(batch));
@@ -105,18 +126,43 @@ Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead
 
 Result<Copied> BatchCopier::send(std::string_view bytes, const TransactionHead& head,
                                  const std::string& copy_sql) {
-  HYPERCOPY_ASSIGN(Copied copied, send_run(bytes, head, copy_sql));
-  if (copied.refused) return fail(std::move(*copied.refused));
-  return copied;
+  return unless_refused(send_run(bytes, head, copy_sql));
 }
 
 Result<Copied> BatchCopier::send_run(std::string_view bytes, const TransactionHead& head,
                                      const std::string& copy_sql) {
+  order_ = {};
+  return copy_run(head, copy_sql, [&] { return stream_.put(bytes); });
+}
+
+Result<Copied> BatchCopier::send_run(const InputFile& file, const EncodedFront& encoded,
+                                     const TransactionHead& head, const std::string& copy_sql) {
+  order_by_time(file, encoded);
+  if (order_.empty()) return send_run(encoded.stream, head, copy_sql);
+  return copy_run(head, copy_sql,
+                  [&] { return put_in_order(stream_, encoded.stream, encoded.starts, order_, piece_); });
+}
+
+void BatchCopier::order_by_time(const InputFile& file, const EncodedFront& encoded) {
+  order_ = {};
+  if (!file.time_key) return;
+  const Stopwatch watch(shares_.worker_encoding);
+  order_ = by_time_.find(encoded.stream, encoded.starts, *file.time_key);
+  if (order_.empty() || !wire_.sorted()) return;
+  console_.log(
+      LogLevel::info,
+      fmt::format("{} is not in the order of time: the records of each batch are sorted by it before "
+                  "they are sent (--order-by-time off leaves them)",
+                  file.name));
+}
+
+template <typename Put>
+Result<Copied> BatchCopier::copy_run(const TransactionHead& head, const std::string& copy_sql, Put put) {
   const Stopwatch watch(shares_.worker_sending);
   HYPERCOPY_ASSIGN(const bool claimed, stream_.begin(head, copy_sql));
   if (!claimed) return Copied{.claimed = false};
   Result<std::uint64_t> rows = 0;
-  if (auto sent = stream_.put(bytes); !sent) {
+  if (auto sent = put(); !sent) {
     rows = fail(std::move(sent).error());
   } else {
     rows = stream_.finish();

@@ -33,7 +33,8 @@ Result<Stored> ConflictMerge::merge(const Batch& batch, const TransactionHead& h
   const MergeSql& sql = *batch.file->merge;
   TransactionHead staging = head;
   staging.settings += sql.create;
-  auto copied = copier_.copy(batch, staging, {sql.copy_sql, sql.binary_sql}, form);
+  auto copied =
+      copier_.copy(batch, staging, {sql.copy_sql, sql.binary_sql, /*in_order_of_input=*/true}, form);
   if (!copied) return fail(of_target(std::move(copied).error(), *batch.file));
   if (!copied->claimed) return Stored{.claimed = false};
   HYPERCOPY_ASSIGN(const RowCounts rows, merge_staged(sql, copied->rows));

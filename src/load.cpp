@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "after_load.hpp"
 #include "atomic_load.hpp"
 #include "human_units.hpp"
 #include "hypercopy/copy_stream.hpp"
@@ -507,7 +508,15 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
                                                   summary.run_id, environment.cancellation));
   summarise(planned.plan, options.table, summary);
   say_at_start(planned.plan, options, environment.console);
-  return PlannedRun(planned, connector, environment, summary).run();
+  HYPERCOPY_TRY(PlannedRun(planned, connector, environment, summary).run());
+  if (!summary.complete || summary.error) return {};
+  const auto connect = [&](unsigned worker) -> Result<Connection> {
+    HYPERCOPY_ASSIGN(Connection connection,
+                     connector.connect(application_name(summary.run_id, worker), {environment.cancellation}));
+    HYPERCOPY_TRY(pin_session(connection, planned.plan.session));
+    return connection;
+  };
+  return finish_target(planned.plan, connect, environment.console);
 }
 
 }  // namespace

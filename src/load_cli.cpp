@@ -131,6 +131,22 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->check(CLI::IsMember({"auto", "binary", "csv"}))
       ->option_text("WIRE")
       ->group(kGroup);
+  app.add_option(
+         "--order-by-time", words.order_by_time,
+         "auto: sort the records of a batch that come in another order, for hypertables; off: as they come")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->option_text("ORDER")
+      ->group(kGroup);
+  app.add_option("--direct-compress", words.direct_compress,
+                 "TimescaleDB compresses rows as they arrive: auto: where it can and batches are large "
+                 "enough; on; off")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->option_text("WHEN")
+      ->group(kGroup);
+  app.add_option("--after", words.after,
+                 "when all is loaded: compress (the chunks that are not, or not fully), analyze")
+      ->type_name("A,B")
+      ->group(kGroup);
   app.add_flag("--truncate", words.options.truncate,
                "empty the table first, when the input and columns were found to fit")
       ->group(kGroup);
@@ -250,6 +266,21 @@ Status read_columns(const LoadWords& words, LoadOptions& options) {
   return {};
 }
 
+Status read_after(const std::string& text, AfterLoad& after) {
+  if (text.empty()) return {};
+  HYPERCOPY_ASSIGN(const std::vector<std::string> actions, parse_column_list(text));
+  for (const auto& action : actions) {
+    if (action == "compress") {
+      after.compress = true;
+    } else if (action == "analyze") {
+      after.analyze = true;
+    } else {
+      return fail(ErrorKind::usage, fmt::format("--after knows compress and analyze, not {}", action));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<LoadOptions> read_load_options(LoadWords& words) {
@@ -258,6 +289,10 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   HYPERCOPY_TRY(read_dialect(words, options.dialect));
   HYPERCOPY_TRY(read_columns(words, options));
   if (words.wire != "auto") options.wire = words.wire == "csv" ? Wire::csv : Wire::binary;
+  if (words.direct_compress != "auto")
+    options.direct_compress = words.direct_compress == "on" ? DirectCompress::on : DirectCompress::off;
+  HYPERCOPY_TRY(read_after(words.after, options.after));
+  options.order_by_time = words.order_by_time == "auto";
   if (words.on_error == "reject") options.on_error = OnError::reject;
   if (words.max_rejects) {
     HYPERCOPY_ASSIGN(options.max_rejects, parse_reject_limit(*words.max_rejects));

@@ -22,6 +22,9 @@ struct LoadWords {
   std::string table;
   std::string format = "csv";
   std::string wire = "auto";
+  std::string order_by_time = "auto";
+  std::string direct_compress = "auto";
+  std::string after;
   std::string on_error = "stop";
   std::optional<std::string> max_rejects;
   std::string delimiter;

@@ -141,6 +141,18 @@ std::string_view to_string(Wire wire) {
   return "?";
 }
 
+std::string_view to_string(DirectCompress wanted) {
+  switch (wanted) {
+    case DirectCompress::automatic:
+      return "auto";
+    case DirectCompress::on:
+      return "on";
+    case DirectCompress::off:
+      return "off";
+  }
+  return "?";
+}
+
 std::string_view to_string(OnConflict action) {
   switch (action) {
     case OnConflict::error:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "batch_plan.hpp"
 #include "hypercopy/reject_files.hpp"
 #include "typed_text.hpp"
 
@@ -154,6 +155,11 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
   }
   file.encoding = std::move(decision.plan);
   file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
+  if (!plan.options.order_by_time) return {};
+  OrderDecision order = order_of(plan.time_order, plan.table, file.mapping);
+  file.time_key = order.key;
+  if (!order.reason.empty())
+    verbose_notices.push_back(fmt::format("records are not sorted by time: {}", order.reason));
   return {};
 }
 
@@ -231,7 +237,6 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                    options.literal_files ? literal_files(options.files) : expand_files(options.files));
   HYPERCOPY_ASSIGN(plan.bytes_total, total_size(plan.files, cancellation));
   plan.jobs = options.jobs == 0 ? default_jobs() : options.jobs;
-  plan.batch_bytes = options.batch_bytes == 0 ? kDefaultBatchBytes : options.batch_bytes;
   plan.single_transaction = options.single_transaction;
   plan.wire = options.wire;
 
@@ -250,6 +255,13 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   plan.statement.emplace(connection, plan.table, plan.options.dialect, plan.options.where);
   HYPERCOPY_TRY(plan_staging(plan, connection, run_id));
   note_differences_from_one_copy(plan);
+  if (plan.table.kind == TableKind::hypertable) {
+    HYPERCOPY_ASSIGN(plan.hypertable, read_hypertable(connection, plan.table));
+    HYPERCOPY_ASSIGN(plan.facts, read_table_facts(connection, plan.table));
+  }
+  if (plan.wire != Wire::csv && options.where.empty() && !options.atomic) {
+    HYPERCOPY_ASSIGN(plan.time_order, describe_time_order(connection, plan.table, plan.hypertable));
+  }
   HYPERCOPY_TRY(plan_merge(plan, connection));
   if (plan.single_transaction && !options.import_id.empty()) {
     return fail(ErrorKind::usage, "--import-id is not possible for a table with a foreign key to itself",
@@ -260,6 +272,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                 "The table refers to itself, so it is loaded in one.");
   }
   HYPERCOPY_TRY(check_headers(plan, connection, cancellation));
+  HYPERCOPY_TRY(plan_batches(plan, connection, cancellation));
   HYPERCOPY_TRY(plan_rejects(plan));
   return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
 }

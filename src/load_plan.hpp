@@ -17,7 +17,9 @@
 #include "hypercopy/merge_statement.hpp"
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/session.hpp"
+#include "hypercopy/table_facts.hpp"
 #include "hypercopy/target_table.hpp"
+#include "hypercopy/time_order.hpp"
 
 namespace hypercopy {
 
@@ -27,6 +29,10 @@ struct LoadPlan {
   std::optional<std::uint64_t> bytes_total{};  // of all files, where known
   SessionSettings session{};
   TargetTable table{};
+  std::optional<Hypertable> hypertable{};
+  TableFacts facts{};  // of a hypertable
+  bool direct_compress = false;
+  TimeOrder time_order{};
   std::optional<CopyStatement> statement{};
   std::optional<MergeStatement> merge{};   // --on-conflict
   std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to

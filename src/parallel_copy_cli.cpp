@@ -194,13 +194,14 @@ std::vector<std::string> notices_for(const ParallelCopyFlags& flags) {
     notices.emplace_back("-buffer-byte-size has no meaning here: rows of any size are read");
   }
   if (flags.verbose && !flags.disable_direct_compress) {
-    notices.emplace_back("direct compress is not used yet");
+    notices.emplace_back("direct compress is not used: batches are too small for it");
   }
   return notices;
 }
 
 // Fills `options`; the order is part of the contract (parallel_copy_cli.hpp).
 Refusal fill_options(const ParallelCopyFlags& flags, LoadOptions& options) {
+  options.direct_compress = DirectCompress::off;  // its batches are far too small for it
   if (auto refusal = deprecated_flags(flags)) {
     return refusal;
   }

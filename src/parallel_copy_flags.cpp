@@ -19,7 +19,7 @@ const std::array<GoFlag, 33> kParallelCopyFlags{{
      "PostgreSQL connection string or URI"},
     {"copy-options", Kind::text, "\"CSV\"", "Further options of COPY, e.g. CSV NULL 'NULL'"},
     {"db-name", Kind::text, "", "(deprecated) Use -connection"},
-    {"disable-direct-compress", Kind::boolean, "", "Accepted; direct compress is not used yet"},
+    {"disable-direct-compress", Kind::boolean, "", "Accepted; direct compress is not used"},
     {"disable-windows-1252-handling", Kind::boolean, "",
      "Do not send a batch that is invalid in UTF-8 again as WIN1252"},
     {"enable-client-side-sorting", Kind::boolean, "", "Not supported yet"},

@@ -81,6 +81,7 @@ EncodedFront RecordEncoder::encode_front(std::string_view records, NewlineStyle 
   }
   GivenUp why;
   out_.clear();
+  starts_.clear();
   if (scratch_.capacity() > kMostScratchBytes) std::string().swap(scratch_);
   out_.put_bytes(kBinaryHeader);
   indexer_->start(records, newline);
@@ -92,8 +93,12 @@ EncodedFront RecordEncoder::encode_front(std::string_view records, NewlineStyle 
     complete = stop == IndexStop::block && encode_block(block, plan, why);
     if (!complete) break;
   }
+  starts_.push_back(out_.size());
   out_.put(kBinaryTrailer);
-  return {.stream = out_.view(), .records = why.record, .why = complete ? std::nullopt : std::optional(why)};
+  return {.stream = out_.view(),
+          .starts = starts_,
+          .records = why.record,
+          .why = complete ? std::nullopt : std::optional(why)};
 }
 
 bool RecordEncoder::encode_block(const FieldBlock& block, const EncodingPlan& plan, GivenUp& why) {
@@ -111,6 +116,7 @@ bool RecordEncoder::encode_block(const FieldBlock& block, const EncodingPlan& pl
       }
     }
     reader.next_record();
+    starts_.push_back(begin);
     ++why.record;
   }
   return true;

@@ -438,6 +438,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"atomic", summary.atomic},
       {"batches_binary", summary.wire_totals.encoded},
       {"batches_given_up", summary.wire_totals.given_up},
+      {"batches_sorted", summary.wire_totals.sorted},
       {"batches_sent_again", totals.attempts_again},
       {"server_version", summary.server_version},
       {"elapsed_seconds", seconds(summary.elapsed)},

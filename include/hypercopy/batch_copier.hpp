@@ -4,6 +4,9 @@
 //          its own words and with a line number. CopyForm::as_it_is: never encoded. prepare() gives the bytes that are
 //          sent then: the batch's, or without the fields that no column takes. send_run() sends parts of a batch for
 //          bad_record_isolation.hpp: what belongs to each COPY follows it there.
+// Order:   encoded records are sent in the order of time where the input has another (record_order.hpp), but into a staging
+//          table, where their order decides. What is refused then goes again in the order of the input, so that the
+//          server's line and the first of several bad records are what they are without sorting.
 // Units:   rows as the server's COPY counted them.
 // Owns:    the buffers for encoded and prepared bytes, used again from batch to batch. Borrows the rest.
 // Threads: one.
@@ -13,6 +16,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +24,7 @@
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/record_encoder.hpp"
+#include "hypercopy/record_order.hpp"
 #include "hypercopy/report.hpp"
 #include "hypercopy/wire_choice.hpp"
 
@@ -39,6 +44,7 @@ struct Copied {
 struct CopyInto {
   const std::string& copy_sql;
   const std::string& binary_sql;
+  bool in_order_of_input = false;  // it counts there
 };
 
 enum class CopyForm : std::uint8_t { best, as_it_is };
@@ -61,6 +67,13 @@ class BatchCopier {
   // Whatever it says before it takes data is about the run.
   [[nodiscard]] Result<Copied> send_run(std::string_view bytes, const TransactionHead& head,
                                         const std::string& copy_sql);
+  // The same for encoded records, in the order of time where the input has a key for it.
+  [[nodiscard]] Result<Copied> send_run(const InputFile& file, const EncodedFront& encoded,
+                                        const TransactionHead& head, const std::string& copy_sql);
+  // Which record, from 0, the latest send_run() sent as number `sent`.
+  [[nodiscard]] std::uint64_t record_sent_as(std::uint64_t sent) const {
+    return sent < order_.size() ? order_[sent] : sent;
+  }
 
   // Whether records of this input are encoded at all.
   [[nodiscard]] bool encodes(const InputFile& file) const;
@@ -81,6 +94,11 @@ class BatchCopier {
  private:
   [[nodiscard]] Result<Copied> copy_as_is(const Batch& batch, const TransactionHead& head,
                                           const std::string& copy_sql);
+  [[nodiscard]] Result<Copied> copy_encoded(const Batch& batch, const EncodedFront& encoded,
+                                            const TransactionHead& head, const CopyInto& into);
+  void order_by_time(const InputFile& file, const EncodedFront& encoded);
+  template <typename Put>
+  [[nodiscard]] Result<Copied> copy_run(const TransactionHead& head, const std::string& copy_sql, Put put);
 
   CopyStream& stream_;
   WireChoice& wire_;
@@ -88,6 +106,9 @@ class BatchCopier {
   TimeShares& shares_;
   RecordEncoder encoder_;
   std::string prepared_;
+  RecordOrder by_time_;
+  std::span<const std::uint32_t> order_{};  // of what was sent last; empty: as it lies
+  std::string piece_;
 };
 
 }  // namespace hypercopy

@@ -12,6 +12,7 @@
 #include "hypercopy/dialect.hpp"
 #include "hypercopy/merge_statement.hpp"
 #include "hypercopy/record_encoder.hpp"
+#include "hypercopy/record_order.hpp"
 #include "hypercopy/record_splitter.hpp"
 
 namespace hypercopy {
@@ -26,6 +27,7 @@ struct InputFile {
   ColumnMapping mapping;
   std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
   std::string binary_sql{};                        // COPY BINARY, where there is an encoding
+  std::optional<TimeKey> time_key{};               // its encoded batches are sent in the order of this field
   std::string copy_sql;                            // the COPY statement for its batches
   std::optional<MergeSql> merge{};                 // for batches with conflicts, under --on-conflict
 };

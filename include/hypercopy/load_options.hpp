@@ -80,6 +80,21 @@ enum class OnConflict : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(OnConflict action);
 
+// Whether rows are compressed while they are loaded, where the server can do that.
+enum class DirectCompress : std::uint8_t {
+  automatic,  // where it pays
+  on,         // or the load is refused
+  off,
+};
+
+[[nodiscard]] std::string_view to_string(DirectCompress wanted);
+
+// What is done with the target when all is loaded.
+struct AfterLoad {
+  bool compress = false;
+  bool analyze = false;
+};
+
 struct LoadOptions {
   ConnectionOptions connection{};
   TableName table{};
@@ -94,11 +109,14 @@ struct LoadOptions {
   ColumnMap column_map{};              // --column-map; needs Header::match
   std::uint64_t limit_records = 0;     // --limit: data records over all files; 0: all
 
-  unsigned jobs = 0;                // -j; 0: chosen from the client's cores
-  std::size_t batch_bytes = 0;      // --batch-bytes; 0: the default of batch.hpp
-  std::uint64_t batch_records = 0;  // --batch-rows; 0: bytes alone decide
-  Wire wire = Wire::automatic;      // --wire
-  bool truncate = false;            // --truncate: TRUNCATE in the first step, after the input was checked
+  unsigned jobs = 0;                                           // -j; 0: chosen from the client's cores
+  std::size_t batch_bytes = 0;                                 // --batch-bytes; 0: the default of batch.hpp
+  std::uint64_t batch_records = 0;                             // --batch-rows; 0: bytes alone decide
+  Wire wire = Wire::automatic;                                 // --wire
+  bool order_by_time = true;                                   // --order-by-time: within a batch
+  DirectCompress direct_compress = DirectCompress::automatic;  // --direct-compress
+  AfterLoad after{};                                           // --after
+  bool truncate = false;  // --truncate: TRUNCATE in the first step, after the input was checked
   std::chrono::milliseconds retry_timeout{
       300'000};             // --retry-timeout: for failures that pass; 0: never again
   std::string import_id{};  // --import-id: the load is kept in a ledger on the server and can be resumed

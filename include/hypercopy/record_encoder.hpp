@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,9 +58,10 @@ struct GivenUp {
 
 // What could be encoded of some records.
 struct EncodedFront {
-  std::string_view stream;       // valid until the encoder's next call
-  std::uint64_t records = 0;     // of the stream, from the first on
-  std::optional<GivenUp> why{};  // nothing: all are in the stream
+  std::string_view stream;                // valid until the encoder's next call
+  std::span<const std::size_t> starts{};  // of its tuples, and the end of the last one; as valid
+  std::uint64_t records = 0;              // of the stream, from the first on
+  std::optional<GivenUp> why{};           // nothing: all are in the stream
 };
 
 class RecordEncoder {
@@ -82,6 +84,7 @@ class RecordEncoder {
   const EncodingPlan* indexed_plan_ = nullptr;  // whose columns indexer_ was made for
   std::optional<FieldIndexer> indexer_;
   BinaryBuffer out_;
+  std::vector<std::size_t> starts_;
   std::string scratch_;
 };
 

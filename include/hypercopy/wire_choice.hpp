@@ -15,6 +15,7 @@ namespace hypercopy {
 struct WireTotals {
   std::uint64_t encoded = 0;   // sent as COPY BINARY
   std::uint64_t given_up = 0;  // tried, and sent as CSV
+  std::uint64_t sorted = 0;    // runs of records that were put in the order of time
 };
 
 class WireChoice {
@@ -30,9 +31,12 @@ class WireChoice {
     const bool hopeless = count >= kEnoughToJudge && count > encoded_.load(std::memory_order_relaxed);
     return hopeless && trying_.exchange(false, std::memory_order_relaxed);
   }
+  // True for the first one of the run.
+  bool sorted() { return sorted_.fetch_add(1, std::memory_order_relaxed) == 0; }
   [[nodiscard]] WireTotals totals() const {
     return {.encoded = encoded_.load(std::memory_order_relaxed),
-            .given_up = given_up_.load(std::memory_order_relaxed)};
+            .given_up = given_up_.load(std::memory_order_relaxed),
+            .sorted = sorted_.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -42,6 +46,7 @@ class WireChoice {
   std::atomic<bool> trying_;
   std::atomic<std::uint64_t> encoded_{0};
   std::atomic<std::uint64_t> given_up_{0};
+  std::atomic<std::uint64_t> sorted_{0};
 };
 
 }  // namespace hypercopy

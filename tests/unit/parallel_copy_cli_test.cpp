@@ -328,7 +328,9 @@ INSTANTIATE_TEST_SUITE_P(Flags, AcceptedTest,
                                  AcceptedCase{"verbose_says_what_is_missing",
                                               {"-verbose"},
                                               [](const Command& c) {
-                                                return c.notices == Names{"direct compress is not used yet"};
+                                                return c.notices == Names{
+                                                                        "direct compress is not used: "
+                                                                        "batches are too small for it"};
                                               }},
                                  AcceptedCase{
                                      "verbose_says_what_it_skips",
