@@ -263,6 +263,33 @@ std::string reject_lines(const LoadSummary& summary) {
   return text;
 }
 
+// Which of them are there again; those that are not are a warning, with the command that builds them.
+std::string index_lines(const LoadSummary& summary) {
+  std::string names;
+  std::uint64_t rebuilt = 0;
+  std::uint64_t owed = 0;
+  for (const auto& index : summary.indexes) {
+    if (index.rebuilt) {
+      ++rebuilt;
+      continue;
+    }
+    names += fmt::format("{}{}", owed++ == 0 ? "" : ", ", index.name);
+  }
+  std::string text;
+  if (rebuilt > 0) {
+    text += fmt::format("\n{} rebuilt in {}", counted(rebuilt, "index was", "indexes were"),
+                        human_time(summary.rebuild_elapsed));
+  }
+  if (owed > 0) {
+    text += fmt::format(
+        "\nwarning: {} not there, left out while loading: {}"
+        "\nthe next load into {} rebuilds {}, or:\n  {}",
+        counted(owed, "index is", "indexes are"), names, summary.table, owed == 1 ? "it" : "them",
+        summary.rebuild_command);
+  }
+  return text;
+}
+
 std::string accounting_line(const LedgerTotals& totals) {
   return fmt::format(
       "\nthe counts do not add up, which is a defect in hypercopy; do not trust this load: "
@@ -331,6 +358,17 @@ Json reject_files_json(const LoadSummary& summary) {
   return files;
 }
 
+Json indexes_json(const LoadSummary& summary) {
+  Json indexes = Json::array();
+  for (const auto& index : summary.indexes) {
+    indexes.push_back({{"name", index.name},
+                       {"definition", index.definition},
+                       {"rebuilt", index.rebuilt},
+                       {"rebuild_seconds", seconds(index.elapsed)}});
+  }
+  return indexes;
+}
+
 Json to_json(const TimeShares& shares) {
   return {{"reader_reading_seconds", seconds(shares.reader_reading)},
           {"reader_splitting_seconds", seconds(shares.reader_splitting)},
@@ -397,10 +435,16 @@ ExitCode exit_code(const LoadSummary& summary) {
 }
 
 std::string summary_text(const LoadSummary& summary, bool verbose) {
-  const bool stopped = summary.error.has_value() || summary.interrupted_by != 0;
+  const bool loaded = summary.complete && summary.rebuild_failed;
+  const bool stopped = !loaded && (summary.error.has_value() || summary.interrupted_by != 0);
   std::string text = stopped ? stopped_line(summary) : loaded_line(summary);
+  if (loaded && summary.interrupted_by != 0) {
+    text +=
+        fmt::format("\ninterrupted by {} while indexes were rebuilt", signal_name(summary.interrupted_by));
+  }
   text += left_out_lines(summary.totals);
   text += reject_lines(summary);
+  text += index_lines(summary);
   if (stopped) {
     text += rerun_lines(summary);
   } else {
@@ -447,6 +491,8 @@ std::string summary_json(const LoadSummary& summary) {
       {"totals", to_json(totals)},
       {"inputs", inputs_json(summary)},
       {"reject_files", reject_files_json(summary)},
+      {"deferred_indexes", indexes_json(summary)},
+      {"rebuild_seconds", seconds(summary.rebuild_elapsed)},
       {"error", to_json(summary.error)},
       {"interrupted_by", summary.interrupted_by},
       {"notices", summary.notices},
