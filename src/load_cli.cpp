@@ -143,9 +143,10 @@ void add_load_options(CLI::App& app, LoadWords& words) {
                  "the columns of a unique index (default: the primary key, or the only unique index)")
       ->type_name("A,B")
       ->group(kGroup);
-  app.add_flag("--defer-indexes{yes}", words.defer_indexes,
-               "drop secondary indexes first, rebuild them at the end; =force: of a large table too")
-      ->check(CLI::IsMember({"yes", "no", "force"}))
+  app.add_flag("--defer-indexes", words.defer_indexes,
+               "drop secondary indexes first and rebuild them at the end; force: of a large table too")
+      ->check(CLI::IsMember({"true", "false", "force"}))
+      ->option_text("[=force]")
       ->group(kGroup);
   app.add_flag("--defer-constraints", words.options.defer_constraints,
                "with --defer-indexes: primary keys and unique indexes too; the data is checked afterwards")
@@ -265,7 +266,7 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   HYPERCOPY_TRY(read_dialect(words, options.dialect));
   HYPERCOPY_TRY(read_columns(words, options));
   if (words.wire != "auto") options.wire = words.wire == "csv" ? Wire::csv : Wire::binary;
-  options.defer_indexes = words.defer_indexes != "no";
+  options.defer_indexes = words.defer_indexes != "false";
   options.force_deferral = words.defer_indexes == "force";
   if (words.on_error == "reject") options.on_error = OnError::reject;
   if (words.max_rejects) {

@@ -139,6 +139,9 @@ std::string_view signal_name(int signal) {
   }
 }
 
+// All rows are there, and some indexes are not.
+bool has_only_rows(const LoadSummary& summary) { return summary.complete && summary.rebuild_failed; }
+
 std::string stopped_line(const LoadSummary& summary) {
   const LedgerTotals& totals = summary.totals;
   const bool nothing = totals.committed.records == 0;
@@ -146,6 +149,11 @@ std::string stopped_line(const LoadSummary& summary) {
   std::string how = nothing ? "not loaded" : "only partly loaded";
   if (summary.interrupted_by != 0) {
     how = fmt::format("interrupted by {}", signal_name(summary.interrupted_by));
+  }
+  const bool only_rows = has_only_rows(summary);
+  if (only_rows) {
+    how = summary.interrupted_by != 0 ? how + " while indexes were rebuilt,"
+                                      : "loaded, but not all indexes are rebuilt,";
   }
   if (summary.table.empty()) {
     return fmt::format("{} after {}: no row was sent", how, human_time(summary.elapsed));
@@ -162,10 +170,11 @@ std::string stopped_line(const LoadSummary& summary) {
         human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "was" : "were", summary.table,
         totals.rows_stored() == 1 ? "is" : "are");
   }
-  return fmt::format("{} after {}: {} ({}) {} committed in {}\nthe rest was rolled back or not sent{}", how,
-                     human_time(summary.elapsed), counted(totals.rows_stored(), "row"),
-                     human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "is" : "are",
-                     summary.table, doubt ? ", or is unknown" : "");
+  return fmt::format("{} after {}: {} ({}) {} committed in {}{}{}", how, human_time(summary.elapsed),
+                     counted(totals.rows_stored(), "row"), human_bytes(totals.committed.bytes),
+                     totals.rows_stored() == 1 ? "is" : "are", summary.table,
+                     only_rows ? "" : "\nthe rest was rolled back or not sent",
+                     doubt ? ", or is unknown" : "");
 }
 
 // What a person must know before running the same command again.
@@ -435,19 +444,15 @@ ExitCode exit_code(const LoadSummary& summary) {
 }
 
 std::string summary_text(const LoadSummary& summary, bool verbose) {
-  const bool loaded = summary.complete && summary.rebuild_failed;
+  const bool loaded = has_only_rows(summary);
   const bool stopped = !loaded && (summary.error.has_value() || summary.interrupted_by != 0);
-  std::string text = stopped ? stopped_line(summary) : loaded_line(summary);
-  if (loaded && summary.interrupted_by != 0) {
-    text +=
-        fmt::format("\ninterrupted by {} while indexes were rebuilt", signal_name(summary.interrupted_by));
-  }
+  std::string text = stopped || loaded ? stopped_line(summary) : loaded_line(summary);
   text += left_out_lines(summary.totals);
   text += reject_lines(summary);
   text += index_lines(summary);
   if (stopped) {
     text += rerun_lines(summary);
-  } else {
+  } else if (!loaded) {
     text += time_lines(summary);
   }
   if (verbose) {
