@@ -133,6 +133,7 @@ class Rebuild {
   static std::string progress_of(const std::map<unsigned, Building>& building, Connection& watcher) {
     if (building.empty() || !watcher.is_alive()) return {};
     std::vector<int> pids;
+    pids.reserve(building.size());
     for (const auto& [number, one] : building) pids.push_back(one.pid);
     const auto rows = watcher.execute(fmt::format(kProgress, fmt::join(pids, ", ")));
     if (!rows) return {};

@@ -243,7 +243,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   HYPERCOPY_TRY(pin_session(connection, plan.session));
   HYPERCOPY_ASSIGN(plan.table, describe_table(connection, plan.options.table));
   HYPERCOPY_TRY(check_where(connection, plan.table, plan.options.where));
-  HYPERCOPY_TRY(at_table(plan, connection));
+  if (at_table) HYPERCOPY_TRY(at_table(plan, connection));
   plan.split = SplitOptions{.format = options.dialect.format,
                             .quote = options.dialect.quote,
                             .escape = options.dialect.escape,

@@ -55,7 +55,7 @@ using TableStep = std::function<Status(LoadPlan& plan, Connection& connection)>;
 
 [[nodiscard]] Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                                             const std::string& application_name, const std::string& run_id,
-                                            const Cancellation& cancellation, const TableStep& at_table);
+                                            const Cancellation& cancellation, const TableStep& at_table = {});
 
 // Reads the beginning of input number `index` of the plan's files and settles its columns and its COPY statement.
 [[nodiscard]] Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index,

@@ -67,6 +67,20 @@ TEST_F(FaultDeferIndexes, TheProgramIsKilledAndTheNextStartBringsThemBack) {
   }
 }
 
+// Who may not create schemas is given this one.
+TEST_F(FaultDeferIndexes, ASchemaThatAnotherRoleMadeIsEnough) {
+  make_indexed();
+  connect().execute(
+      R"(CREATE SCHEMA hypercopy; CREATE ROLE loader LOGIN; GRANT USAGE, CREATE ON SCHEMA hypercopy TO loader;
+    GRANT ALL ON SCHEMA public TO loader; ALTER TABLE t OWNER TO loader)");
+  const std::string before = indexes();
+  other_dsn_ += " user=loader";
+  const Checked run = finish_load(*start_load({"--defer-indexes"}));
+  expect_success(run, shape().rows);
+  EXPECT_EQ(indexes(), before);
+  expect_nothing_owed();
+}
+
 TEST_F(FaultDeferIndexes, TheServerStopsAndCrashes) {
   for (const ServerBreak way : {ServerBreak::fast, ServerBreak::immediate, ServerBreak::backend}) {
     SCOPED_TRACE(static_cast<int>(way));
