@@ -272,6 +272,7 @@ TEST_F(DeferIndexes, RefusesWhatCannotBeAndTouchesNothing) {
        {"--defer-indexes", "--on-conflict", "nothing"},
        "--defer-indexes and --on-conflict exclude"},
       {"one transaction", "t", {"--defer-indexes", "-1"}, "--defer-indexes and --single-transaction exclude"},
+      {"all or nothing", "t", {"--defer-indexes", "--atomic"}, "--defer-indexes and --atomic exclude"},
       {"constraints alone", "t", {"--defer-constraints"}, "--defer-constraints needs --defer-indexes"},
       {"rejects",
        "t",
