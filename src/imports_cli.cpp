@@ -30,19 +30,31 @@ void describe_imports(CLI::App& app, ImportsWords& words) {
   add_import_id(show, words);
   add_import_id(add_action(app, words, "forget", "take an import out of the ledger; the rows it loaded stay"),
                 words);
+  CLI::App& rebuild = add_action(app, words, "rebuild-indexes",
+                                 "build the indexes that loads with --defer-indexes left out and still owe");
+  rebuild.add_option("-t,--table", words.connection.table, "only those of this table (default: all)")
+      ->type_name("[SCHEMA.]TABLE");
+  rebuild
+      .add_option("-j,--jobs", words.connection.options.jobs,
+                  "indexes built at once (default: one per core, at most 8)")
+      ->check(CLI::Range(1U, kMaxJobs))
+      ->type_name("N");
 }
 
 ImportsCommand read_imports(const CLI::App& app, const ImportsWords& words) {
   using Action = ImportsCommand::Action;
-  const Action action = app.got_subcommand("show")     ? Action::show
-                        : app.got_subcommand("forget") ? Action::forget
-                                                       : Action::list;
+  const Action action = app.got_subcommand("show")              ? Action::show
+                        : app.got_subcommand("forget")          ? Action::forget
+                        : app.got_subcommand("rebuild-indexes") ? Action::rebuild_indexes
+                                                                : Action::list;
   ConnectionOptions connection = words.connection.options.connection;
   using Password = ConnectionOptions::Password;
   if (words.connection.no_password) connection.password = Password::never;
   if (words.connection.ask_password) connection.password = Password::always;
   return {.action = action,
           .import_id = words.import_id,
+          .table = words.connection.table,
+          .jobs = words.connection.options.jobs,
           .connection = std::move(connection),
           .json = words.json};
 }

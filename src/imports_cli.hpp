@@ -1,4 +1,4 @@
-// The command line of `hypercopy imports list|show|forget`.
+// The command line of `hypercopy imports list|show|forget|rebuild-indexes`.
 // Shape:   describe_imports() binds the options, read_imports() turns them into a command.
 // Errors:  usage, naming the option.
 #pragma once
@@ -10,8 +10,10 @@
 namespace hypercopy {
 
 struct ImportsCommand {
-  enum class Action : std::uint8_t { list, show, forget } action = Action::list;
+  enum class Action : std::uint8_t { list, show, forget, rebuild_indexes } action = Action::list;
   std::string import_id{};
+  std::string table{};  // rebuild-indexes; empty: all
+  unsigned jobs = 0;    // 0: one per core
   ConnectionOptions connection{};
   bool json = false;
 };

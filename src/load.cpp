@@ -22,6 +22,7 @@
 #include "import_feed.hpp"
 #include "import_job.hpp"
 #include "import_rejects.hpp"
+#include "index_deferral.hpp"
 #include "load_plan.hpp"
 
 namespace hypercopy {
@@ -208,12 +209,21 @@ class PlannedRun {
         crash_empties_(staging_ != nullptr ? !staging_->is_logged() : plan_.table.is_unlogged) {}
 
   Status run() {
+    IndexDeferral indexes(plan_, connector_, environment_, summary_);
+    HYPERCOPY_TRY(load(indexes));
+    return summary_.complete && !summary_.error ? indexes.rebuild() : Status{};
+  }
+
+ private:
+  Status load(IndexDeferral& indexes) {
     HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
     HYPERCOPY_TRY(tidy_up());
     if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
+    HYPERCOPY_TRY(indexes.open());
     if (import_ && import_->is_done()) return sum_up_import();
     if (staging_ != nullptr && !import_) HYPERCOPY_TRY(begin_atomic());
     if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
+    HYPERCOPY_TRY(indexes.drop());
     if (crash_empties_) HYPERCOPY_TRY(know_server());
     run_workers();
     if (atomic_) return end_atomic();
@@ -224,7 +234,6 @@ class PlannedRun {
     return import_ && !summary_.interrupted ? write_import_rejects() : Status{};
   }
 
- private:
   void run_workers() {
     const LoadOptions& options = plan_.options;
     const auto period =
@@ -504,8 +513,11 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
   ServerNotices notices(environment.console);
   Connector connector(options.connection, environment.cancellation, std::ref(notices),
                       environment.password_prompt);
+  const TableStep at_table = [&](LoadPlan& plan, Connection& connection) {
+    return settle_indexes(plan, connection, connector, environment, summary);
+  };
   HYPERCOPY_ASSIGN(PlannedLoad planned, make_plan(options, connector, application_name(summary.run_id, 1),
-                                                  summary.run_id, environment.cancellation));
+                                                  summary.run_id, environment.cancellation, at_table));
   summarise(planned.plan, options.table, summary);
   say_at_start(planned.plan, options, environment.console);
   HYPERCOPY_TRY(PlannedRun(planned, connector, environment, summary).run());

@@ -159,6 +159,14 @@ void add_load_options(CLI::App& app, LoadWords& words) {
                  "the columns of a unique index (default: the primary key, or the only unique index)")
       ->type_name("A,B")
       ->group(kGroup);
+  app.add_flag("--defer-indexes", words.defer_indexes,
+               "drop secondary indexes first and rebuild them at the end; force: of a large table too")
+      ->check(CLI::IsMember({"true", "false", "force"}))
+      ->option_text("[=force]")
+      ->group(kGroup);
+  app.add_flag("--defer-constraints", words.options.defer_constraints,
+               "with --defer-indexes: primary keys and unique indexes too; the data is checked afterwards")
+      ->group(kGroup);
   app.add_option(
          "--retry-timeout", words.retry_seconds,
          "how long to try again after a lost connection, deadlock or full disk (default 300; 0: never)")
@@ -293,6 +301,8 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
     options.direct_compress = words.direct_compress == "on" ? DirectCompress::on : DirectCompress::off;
   HYPERCOPY_TRY(read_after(words.after, options.after));
   options.order_by_time = words.order_by_time == "auto";
+  options.defer_indexes = words.defer_indexes != "false";
+  options.force_deferral = words.defer_indexes == "force";
   if (words.on_error == "reject") options.on_error = OnError::reject;
   if (words.max_rejects) {
     HYPERCOPY_ASSIGN(options.max_rejects, parse_reject_limit(*words.max_rejects));
@@ -409,7 +419,8 @@ Parsed<Command> parse_command_line(const std::vector<std::string>& arguments) {
   describe_bench(bench, bench_words);
 
   ImportsWords imports_words;
-  CLI::App& imports = *app.add_subcommand("imports", "what was loaded with --import-id: list, show, forget");
+  CLI::App& imports =
+      *app.add_subcommand("imports", "what was loaded with --import-id, and indexes that are owed");
   describe_imports(imports, imports_words);
 
   InspectWords inspect_words;

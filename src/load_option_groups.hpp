@@ -36,6 +36,7 @@ struct LoadWords {
   std::string columns;
   std::string column_map;
   std::string on_conflict = "error";
+  std::string defer_indexes = "false";
   std::string conflict_key;
   bool header = false;
   bool skip_header = false;

@@ -113,6 +113,29 @@ Status check_atomic(const LoadOptions& options) {
                   "--single-transaction with --on-conflict is all or nothing, too");
 }
 
+Status check_deferral(const LoadOptions& options) {
+  if (!options.defer_indexes) {
+    return usage_if(options.defer_constraints, "--defer-constraints needs --defer-indexes",
+                    "it says which indexes are left out while loading: use both");
+  }
+  HYPERCOPY_TRY(usage_if(options.on_conflict != OnConflict::error,
+                         "--defer-indexes and --on-conflict exclude each other",
+                         "conflicts are found by an index: leave one of the two out"));
+  HYPERCOPY_TRY(
+      usage_if(options.single_transaction, "--defer-indexes and --single-transaction exclude each other",
+               "indexes are dropped in a transaction before the load and built behind it: leave one "
+               "of the two out"));
+  HYPERCOPY_TRY(
+      usage_if(options.atomic, "--defer-indexes and --atomic exclude each other",
+               "a load that is all or nothing does not leave a table without its indexes: leave one "
+               "of the two out"));
+  return usage_if(
+      options.defer_constraints && options.on_error == OnError::reject,
+      "--defer-constraints and --on-error reject exclude each other",
+      "a duplicate is only found when all is loaded, and then no record of its own: leave one of the "
+      "two out");
+}
+
 Status check_conflicts(const LoadOptions& options) {
   return usage_if(options.on_conflict == OnConflict::error && !options.conflict_key.empty(),
                   "--conflict-key needs --on-conflict", "add --on-conflict nothing or --on-conflict update");
@@ -178,6 +201,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_import(options));
   HYPERCOPY_TRY(check_conflicts(options));
   HYPERCOPY_TRY(check_atomic(options));
+  HYPERCOPY_TRY(check_deferral(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
                          "leave --batch-bytes out: it is chosen"));
   return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),

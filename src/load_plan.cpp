@@ -229,7 +229,7 @@ Status check_headers(LoadPlan& plan, Connection& connection, const Cancellation&
 
 Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                               const std::string& application_name, const std::string& run_id,
-                              const Cancellation& cancellation) {
+                              const Cancellation& cancellation, const TableStep& at_table) {
   HYPERCOPY_TRY(validate(options));
   LoadPlan plan{.options = options};
   HYPERCOPY_ASSIGN(plan.kernel, choose_kernel());
@@ -248,6 +248,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   HYPERCOPY_TRY(pin_session(connection, plan.session));
   HYPERCOPY_ASSIGN(plan.table, describe_table(connection, plan.options.table));
   HYPERCOPY_TRY(check_where(connection, plan.table, plan.options.where));
+  if (at_table) HYPERCOPY_TRY(at_table(plan, connection));
   plan.split = SplitOptions{.format = options.dialect.format,
                             .quote = options.dialect.quote,
                             .escape = options.dialect.escape,

@@ -1,9 +1,10 @@
 // What is known before the first row is sent: the run's connection settings, target, inputs and statements.
 // Shape:   make_plan() connects once, checks options against server, table and files, and gives back the open
 //          connection, which becomes the first worker's.
-// Errors:  as the parts give them; nothing was written to the server.
+// Errors:  as the parts give them; nothing was written to the server but by the step that is given.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/copy_statement.hpp"
+#include "hypercopy/deferred_indexes.hpp"
 #include "hypercopy/input_file.hpp"
 #include "hypercopy/load.hpp"
 #include "hypercopy/merge_statement.hpp"
@@ -45,6 +47,7 @@ struct LoadPlan {
   Wire wire = Wire::automatic;
   std::string server_version{};
   std::vector<std::string> notices{};
+  std::optional<DeferralPlan> deferral{};   // --defer-indexes
   std::vector<std::string> reject_files{};  // of each input; empty: bad records end the load
 };
 
@@ -53,9 +56,12 @@ struct PlannedLoad {
   Connection connection;
 };
 
+// What is to be done as soon as session and table of a plan are known: all else depends on the table's indexes.
+using TableStep = std::function<Status(LoadPlan& plan, Connection& connection)>;
+
 [[nodiscard]] Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
                                             const std::string& application_name, const std::string& run_id,
-                                            const Cancellation& cancellation);
+                                            const Cancellation& cancellation, const TableStep& at_table = {});
 
 // Reads the beginning of input number `index` of the plan's files and settles its columns and its COPY statement.
 [[nodiscard]] Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index,

@@ -19,6 +19,7 @@
 #include "hypercopy/load.hpp"
 #include "hypercopy/version.hpp"
 #include "load_cli.hpp"
+#include "owed_rebuild.hpp"
 #include "parallel_copy_cli.hpp"
 #include "terminal.hpp"
 
@@ -144,25 +145,46 @@ Result<std::string> imports_text(const ImportsCommand& command, Connection& conn
   using Action = ImportsCommand::Action;
   if (command.action == Action::list) {
     HYPERCOPY_ASSIGN(const auto imports, list_imports(connection));
-    return command.json ? imports_json(imports) : imports_table(imports);
+    if (command.json) return imports_json(imports);
+    HYPERCOPY_ASSIGN(const auto owed, owed_indexes(connection, {}));
+    return imports_table(imports) + owed_text(owed);
   }
   if (command.action == Action::show) {
     HYPERCOPY_ASSIGN(const auto details, show_import(connection, command.import_id));
-    return command.json ? import_json(details) : import_text(details);
+    if (command.json) return import_json(details);
+    HYPERCOPY_ASSIGN(const auto owed, owed_indexes_of_import(connection, command.import_id));
+    return import_text(details) + owed_text(owed);
   }
   HYPERCOPY_ASSIGN(const ImportInfo forgotten, forget_import(connection, command.import_id));
   return fmt::format("forgot import '{}': {} rows that it loaded into {} stay there\n", forgotten.import_id,
                      forgotten.rows_loaded, forgotten.target);
 }
 
+Result<std::string> rebuild_indexes_text(const ImportsCommand& command, Connector& connector,
+                                         Connection& connection, const Cancellation& cancellation) {
+  Console console(STDERR_FILENO, "hypercopy", false);
+  const OwedRebuild what{.connection = command.connection,
+                         .table = command.table,
+                         .jobs = command.jobs == 0 ? default_jobs() : command.jobs,
+                         .progress = progress_style(ProgressStyle::automatic, console)};
+  return rebuild_owed(what, connector, connection, console, cancellation);
+}
+
 int run(const ImportsCommand& command, Cancellation& cancellation) {
   Connector connector(
       command.connection, cancellation, [](std::string_view, std::string_view) {}, ask_password);
   auto connection = connector.connect("hypercopy imports", {cancellation});
-  auto text = connection ? imports_text(command, *connection) : fail(std::move(connection).error());
+  auto text = !connection ? Result<std::string>(fail(std::move(connection).error()))
+              : command.action == ImportsCommand::Action::rebuild_indexes
+                  ? rebuild_indexes_text(command, connector, *connection, cancellation)
+                  : imports_text(command, *connection);
   if (text) {
     if (auto written = write_stdout(*text); !written) return wrong_start(written.error());
     return static_cast<int>(ExitCode::ok);
+  }
+  if (text.error().kind == ErrorKind::interrupted && received_signal() != 0) {
+    std::fputs("hypercopy: interrupted: what is not rebuilt stays recorded\n", stderr);
+    return 128 + received_signal();
   }
   wrong_start(text.error());
   return static_cast<int>(text.error().kind == ErrorKind::usage ? ExitCode::usage : ExitCode::failed);

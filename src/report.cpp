@@ -139,6 +139,9 @@ std::string_view signal_name(int signal) {
   }
 }
 
+// All rows are there, and some indexes are not.
+bool has_only_rows(const LoadSummary& summary) { return summary.complete && summary.rebuild_failed; }
+
 std::string stopped_line(const LoadSummary& summary) {
   const LedgerTotals& totals = summary.totals;
   const bool nothing = totals.committed.records == 0;
@@ -146,6 +149,11 @@ std::string stopped_line(const LoadSummary& summary) {
   std::string how = nothing ? "not loaded" : "only partly loaded";
   if (summary.interrupted_by != 0) {
     how = fmt::format("interrupted by {}", signal_name(summary.interrupted_by));
+  }
+  const bool only_rows = has_only_rows(summary);
+  if (only_rows) {
+    how = summary.interrupted_by != 0 ? how + " while indexes were rebuilt,"
+                                      : "loaded, but not all indexes are rebuilt,";
   }
   if (summary.table.empty()) {
     return fmt::format("{} after {}: no row was sent", how, human_time(summary.elapsed));
@@ -162,10 +170,11 @@ std::string stopped_line(const LoadSummary& summary) {
         human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "was" : "were", summary.table,
         totals.rows_stored() == 1 ? "is" : "are");
   }
-  return fmt::format("{} after {}: {} ({}) {} committed in {}\nthe rest was rolled back or not sent{}", how,
-                     human_time(summary.elapsed), counted(totals.rows_stored(), "row"),
-                     human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "is" : "are",
-                     summary.table, doubt ? ", or is unknown" : "");
+  return fmt::format("{} after {}: {} ({}) {} committed in {}{}{}", how, human_time(summary.elapsed),
+                     counted(totals.rows_stored(), "row"), human_bytes(totals.committed.bytes),
+                     totals.rows_stored() == 1 ? "is" : "are", summary.table,
+                     only_rows ? "" : "\nthe rest was rolled back or not sent",
+                     doubt ? ", or is unknown" : "");
 }
 
 // What a person must know before running the same command again.
@@ -263,6 +272,33 @@ std::string reject_lines(const LoadSummary& summary) {
   return text;
 }
 
+// Which of them are there again; those that are not are a warning, with the command that builds them.
+std::string index_lines(const LoadSummary& summary) {
+  std::string names;
+  std::uint64_t rebuilt = 0;
+  std::uint64_t owed = 0;
+  for (const auto& index : summary.indexes) {
+    if (index.rebuilt) {
+      ++rebuilt;
+      continue;
+    }
+    names += fmt::format("{}{}", owed++ == 0 ? "" : ", ", index.name);
+  }
+  std::string text;
+  if (rebuilt > 0) {
+    text += fmt::format("\n{} rebuilt in {}", counted(rebuilt, "index was", "indexes were"),
+                        human_time(summary.rebuild_elapsed));
+  }
+  if (owed > 0) {
+    text += fmt::format(
+        "\nwarning: {} not there, left out while loading: {}"
+        "\nthe next load into {} rebuilds {}, or:\n  {}",
+        counted(owed, "index is", "indexes are"), names, summary.table, owed == 1 ? "it" : "them",
+        summary.rebuild_command);
+  }
+  return text;
+}
+
 std::string accounting_line(const LedgerTotals& totals) {
   return fmt::format(
       "\nthe counts do not add up, which is a defect in hypercopy; do not trust this load: "
@@ -331,6 +367,17 @@ Json reject_files_json(const LoadSummary& summary) {
   return files;
 }
 
+Json indexes_json(const LoadSummary& summary) {
+  Json indexes = Json::array();
+  for (const auto& index : summary.indexes) {
+    indexes.push_back({{"name", index.name},
+                       {"definition", index.definition},
+                       {"rebuilt", index.rebuilt},
+                       {"rebuild_seconds", seconds(index.elapsed)}});
+  }
+  return indexes;
+}
+
 Json to_json(const TimeShares& shares) {
   return {{"reader_reading_seconds", seconds(shares.reader_reading)},
           {"reader_splitting_seconds", seconds(shares.reader_splitting)},
@@ -397,13 +444,15 @@ ExitCode exit_code(const LoadSummary& summary) {
 }
 
 std::string summary_text(const LoadSummary& summary, bool verbose) {
-  const bool stopped = summary.error.has_value() || summary.interrupted_by != 0;
-  std::string text = stopped ? stopped_line(summary) : loaded_line(summary);
+  const bool loaded = has_only_rows(summary);
+  const bool stopped = !loaded && (summary.error.has_value() || summary.interrupted_by != 0);
+  std::string text = stopped || loaded ? stopped_line(summary) : loaded_line(summary);
   text += left_out_lines(summary.totals);
   text += reject_lines(summary);
+  text += index_lines(summary);
   if (stopped) {
     text += rerun_lines(summary);
-  } else {
+  } else if (!loaded) {
     text += time_lines(summary);
   }
   if (verbose) {
@@ -448,6 +497,8 @@ std::string summary_json(const LoadSummary& summary) {
       {"totals", to_json(totals)},
       {"inputs", inputs_json(summary)},
       {"reject_files", reject_files_json(summary)},
+      {"deferred_indexes", indexes_json(summary)},
+      {"rebuild_seconds", seconds(summary.rebuild_elapsed)},
       {"error", to_json(summary.error)},
       {"interrupted_by", summary.interrupted_by},
       {"notices", summary.notices},

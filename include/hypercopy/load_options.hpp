@@ -128,6 +128,9 @@ struct LoadOptions {
   RejectLimit max_rejects{};         // --max-rejects
   bool single_transaction = false;   // --single-transaction: one worker, one transaction, one COPY per file
   bool atomic = false;               // --atomic: all workers fill a staging table, one INSERT empties it
+  bool defer_indexes = false;   // --defer-indexes: secondary indexes are dropped first and rebuilt at the end
+  bool force_deferral = false;  // --defer-indexes=force: however large the table is
+  bool defer_constraints = false;  // --defer-constraints: unique indexes and constraints as well
 
   OnConflict on_conflict = OnConflict::error;  // --on-conflict
   std::vector<std::string>

@@ -39,6 +39,14 @@ struct RejectFile {
   std::uint64_t records = 0;
 };
 
+// Left out while loading, by this run or one before it.
+struct DeferredIndex {
+  std::string name;        // as SQL names it
+  std::string definition;  // the statement that makes it
+  bool rebuilt = false;
+  std::chrono::nanoseconds elapsed{};  // of its rebuild; 0: by another process
+};
+
 struct LoadSummary {
   std::string table{};      // as a person would write it: schema.table; empty: the run did not get that far
   bool truncated = false;   // TRUNCATE was committed before the first row
@@ -64,6 +72,10 @@ struct LoadSummary {
   LedgerTotals totals{};
   std::vector<LedgerTotals> input_totals{};  // of each source
   std::vector<RejectFile> reject_files{};    // those that hold records
+  std::vector<DeferredIndex> indexes{};
+  std::chrono::nanoseconds rebuild_elapsed{};
+  bool rebuild_failed = false;    // the error is of the indexes, not of the rows
+  std::string rebuild_command{};  // for a shell; builds what is owed
   std::optional<Error> error{};
   bool complete = false;     // the whole input was read and has its endings
   bool interrupted = false;  // the user\'s request to stop ended it, before any error did

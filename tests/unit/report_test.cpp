@@ -236,6 +236,39 @@ TEST(SummaryText, SkippedBatchesAreAWarning) {
   EXPECT_EQ(exit_code(summary), ExitCode::ok);
 }
 
+LoadSummary with_indexes() {
+  LoadSummary summary = complete();
+  summary.indexes = {{.name = "public.a", .definition = "CREATE INDEX a", .rebuilt = true},
+                     {.name = "public.b", .definition = "CREATE INDEX b", .rebuilt = true}};
+  summary.rebuild_elapsed = std::chrono::milliseconds(2500);
+  summary.rebuild_command = "hypercopy imports rebuild-indexes -t public.t";
+  return summary;
+}
+
+TEST(SummaryText, IndexesThatWereLeftOutAreSaid) {
+  const std::string text = summary_text(with_indexes(), false);
+  EXPECT_NE(text.find("\n2 indexes were rebuilt in 2.5 s"), std::string::npos) << text;
+}
+
+TEST(SummaryText, IndexesThatAreOwedAreAWarningWithTheCommand) {
+  LoadSummary summary = with_indexes();
+  summary.indexes[1].rebuilt = false;
+  summary.complete = true;
+  summary.rebuild_failed = true;
+  summary.error = Error{.kind = ErrorKind::sql, .message = "no"};
+  const std::string text = summary_text(summary, false);
+  EXPECT_EQ(text.find("loaded, but not all indexes are rebuilt, after"), 0U) << text;
+  EXPECT_NE(text.find("committed in"), std::string::npos) << text;
+  EXPECT_EQ(text.find("rolled back"), std::string::npos) << text;
+  EXPECT_EQ(text.find("again"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n1 index was rebuilt in 2.5 s\nwarning: 1 index is not there, left out while "
+                      "loading: public.b\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\n  hypercopy imports rebuild-indexes -t public.t"), std::string::npos) << text;
+  EXPECT_EQ(exit_code(summary), ExitCode::failed);
+}
+
 TEST(SummaryText, SuppressedRowsAreSaid) {
   LoadSummary summary = complete();
   summary.totals.rows_loaded -= 1200;
