@@ -13,21 +13,26 @@ namespace {
 
 constexpr std::string_view kInsufficientPrivilege = "42501";
 
-// Of the tables below: whoever changes them in any way counts it up. The schema's comment tells what there is.
+// Of the tables below: whoever changes them in any way counts it up. The comment on the first tells what there is.
 constexpr int kVersion = 1;
 constexpr std::string_view kFind = R"sql(
-SELECT count(class.oid), coalesce(pg_catalog.substring(pg_catalog.obj_description(schema.oid, 'pg_namespace'),
-  'ledger version ([0-9]{1,9})')::integer, 0)
-FROM pg_catalog.pg_namespace AS schema LEFT JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
+SELECT count(class.oid), coalesce(pg_catalog.max(pg_catalog.substring(pg_catalog.obj_description(class.oid, 'pg_class'),
+  'ledger version ([0-9]{1,9})')::integer), 0)
+FROM pg_catalog.pg_namespace AS schema JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
   AND class.relname IN ('job', 'input', 'interval', 'reject')
-WHERE schema.nspname = 'hypercopy' GROUP BY schema.oid)sql";
+WHERE schema.nspname = 'hypercopy')sql";
 
+// CREATE SCHEMA IF NOT EXISTS needs the right to create one even where it exists, made for this role by somebody else.
 // IF NOT EXISTS is no protection against another session that creates the same at this moment; the lock is. Rows of
 // interval are updated once, which stays within the page where there is room.
 constexpr std::string_view kLock = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({}, 0)";
 constexpr std::string_view kCreate = R"sql(
-CREATE SCHEMA IF NOT EXISTS hypercopy;
-COMMENT ON SCHEMA hypercopy IS 'What hypercopy has loaded: see "hypercopy imports" (ledger version {})';
+DO $hypercopy$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'hypercopy') THEN
+    CREATE SCHEMA hypercopy;
+  END IF;
+END $hypercopy$;
 CREATE TABLE IF NOT EXISTS hypercopy.job (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   import_id text NOT NULL UNIQUE,
@@ -40,6 +45,7 @@ CREATE TABLE IF NOT EXISTS hypercopy.job (
   finished_at timestamptz,
   rows_published bigint
 );
+COMMENT ON TABLE hypercopy.job IS 'What hypercopy has loaded: see "hypercopy imports" (ledger version {})';
 CREATE TABLE IF NOT EXISTS hypercopy.input (
   job integer NOT NULL REFERENCES hypercopy.job,
   number integer NOT NULL,
@@ -101,7 +107,8 @@ Error other_version(int found) {
       .hint =
           newer ? "Use that hypercopy for this database."
                 : "Finish its imports with the hypercopy that began them, then remove it (loaded rows stay) "
-                  "and a new one is made: DROP SCHEMA hypercopy CASCADE"};
+                  "and a new one is made: DROP TABLE hypercopy.job, hypercopy.input, hypercopy.interval, "
+                  "hypercopy.reject"};
 }
 
 Status create_tables(Connection& connection) {
@@ -135,7 +142,8 @@ Status ensure_import_schema(Connection& connection) {
     error.hint =
         "--import-id keeps its ledger in the schema hypercopy of the target's database. Who may create it "
         "runs: "
-        "CREATE SCHEMA hypercopy AUTHORIZATION the_loading_role;";
+        "CREATE SCHEMA hypercopy AUTHORIZATION the_loading_role; where it exists: GRANT USAGE, CREATE ON "
+        "SCHEMA hypercopy TO the_loading_role;";
   }
   return fail(std::move(error));
 }

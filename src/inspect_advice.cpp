@@ -183,9 +183,9 @@ class Advisor {
       if (!job.scheduled) continue;
       const bool compression = job.procedure == "policy_compression";
       if (!compression && job.procedure != "policy_retention") continue;
-      note(fmt::format("job {} {} while the load runs{}: SELECT alter_job({}, scheduled => false) pauses it",
-                       job.id, compression ? "compresses chunks, perhaps" : "drops old chunks, perhaps",
-                       job.next_start.empty() ? "" : fmt::format(" (next at {})", job.next_start), job.id));
+      note(fmt::format("job {} {} while the load runs{}: --pause-jobs holds it back", job.id,
+                       compression ? "compresses chunks, perhaps" : "drops old chunks, perhaps",
+                       job.next_start.empty() ? "" : fmt::format(" (next at {})", job.next_start)));
     }
   }
 

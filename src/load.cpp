@@ -23,6 +23,7 @@
 #include "import_job.hpp"
 #include "import_rejects.hpp"
 #include "index_deferral.hpp"
+#include "job_pause.hpp"
 #include "load_plan.hpp"
 
 namespace hypercopy {
@@ -508,6 +509,25 @@ class PlannedRun {
   std::set<std::size_t> opened_{};  // inputs whose prologue counts as progress; the reader's thread
 };
 
+// Nothing where it is not asked for.
+Result<std::unique_ptr<JobPause>> pause_jobs(const LoadPlan& plan, Connector& connector,
+                                             const LoadEnvironment& environment, const std::string& run_id) {
+  if (!plan.options.pause_jobs) return std::unique_ptr<JobPause>();
+  if (!plan.hypertable) {
+    return fail(ErrorKind::usage, "--pause-jobs is for hypertables: this table has no jobs",
+                "Leave --pause-jobs out.");
+  }
+  return JobPause::begin(
+      *plan.hypertable,
+      [&plan, &connector, run_id](StopAt stop) -> Result<Connection> {
+        HYPERCOPY_ASSIGN(Connection connection,
+                         connector.connect(fmt::format("hypercopy load {} jobs", run_id), stop));
+        HYPERCOPY_TRY(pin_session(connection, plan.session));
+        return connection;
+      },
+      environment.console, environment.cancellation);
+}
+
 Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {
   summary.table = display_qualified(options.table.schema, options.table.name);
   ServerNotices notices(environment.console);
@@ -520,6 +540,7 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
                                                   summary.run_id, environment.cancellation, at_table));
   summarise(planned.plan, options.table, summary);
   say_at_start(planned.plan, options, environment.console);
+  HYPERCOPY_ASSIGN(const auto pause, pause_jobs(planned.plan, connector, environment, summary.run_id));
   HYPERCOPY_TRY(PlannedRun(planned, connector, environment, summary).run());
   if (!summary.complete || summary.error) return {};
   const auto connect = [&](unsigned worker) -> Result<Connection> {

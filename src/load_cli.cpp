@@ -137,6 +137,9 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->check(CLI::IsMember({"auto", "off"}))
       ->option_text("ORDER")
       ->group(kGroup);
+  app.add_flag("--pause-jobs", words.options.pause_jobs,
+               "hold back the hypertable's compression, retention and reorder jobs while it is loaded")
+      ->group(kGroup);
   app.add_option("--direct-compress", words.direct_compress,
                  "TimescaleDB compresses rows as they arrive: auto: where it can and batches are large "
                  "enough; on; off")

@@ -522,10 +522,10 @@ TEST_F(Import, ALedgerOfAnotherVersionIsLeftAlone) {
     there.execute(fmt::format("CREATE SCHEMA {0}; CREATE TABLE {0}.t (a int)", schema()));
     expect_success(run("t", arguments({file})), kRows);
     for (const Other& other : {Other{"NULL", "is that of an older hypercopy"},
-                               Other{"'ledger version 0'", "DROP SCHEMA hypercopy CASCADE"},
+                               Other{"'ledger version 0'", "DROP TABLE hypercopy.job"},
                                Other{"'ledger version 999999'", "it has version 999999, known here is "}}) {
       SCOPED_TRACE(other.comment);
-      there.execute(fmt::format("COMMENT ON SCHEMA hypercopy IS {}", other.comment));
+      there.execute(fmt::format("COMMENT ON TABLE hypercopy.job IS {}", other.comment));
       const Checked refused = run("t", arguments({file}));
       EXPECT_EQ(refused.outcome.exit_code, 1);
       EXPECT_TRUE(says(refused, other.says));
