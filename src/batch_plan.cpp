@@ -20,7 +20,7 @@ Result<std::optional<InputShape>> look_at_input(const LoadPlan& plan, const Canc
   BatchPool pool(2, kDefaultBatchBytes);
   TimeShares unused;
   HYPERCOPY_ASSIGN(const OpenedInput input, open_input(plan, 0, BatchLimits{}, pool, unused, cancellation));
-  TimeOrder by_segment = plan.time_order;
+  SendOrder by_segment = plan.time_order;
   by_segment.groups_segments = true;
   const auto key = order_of(by_segment, plan.table, input.file->mapping).key;
   if (!key || !input.file->encoding) return std::optional<InputShape>();

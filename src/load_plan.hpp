@@ -34,7 +34,7 @@ struct LoadPlan {
   std::optional<Hypertable> hypertable{};
   TableFacts facts{};  // of a hypertable
   bool direct_compress = false;
-  TimeOrder time_order{};
+  SendOrder time_order{};
   std::optional<CopyStatement> statement{};
   std::optional<MergeStatement> merge{};   // --on-conflict
   std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to

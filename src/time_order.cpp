@@ -43,7 +43,7 @@ WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgene
 constexpr std::int64_t kDaysTo2000 = 10957;
 constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 
-void take_dimension(const Hypertable& hypertable, TimeOrder& order) {
+void take_dimension(const Hypertable& hypertable, SendOrder& order) {
   const Dimension& time = hypertable.primary();
   order.column = time.column;
   order.segment_by = hypertable.columnstore.segment_by;
@@ -57,10 +57,10 @@ void take_dimension(const Hypertable& hypertable, TimeOrder& order) {
 
 }  // namespace
 
-Result<TimeOrder> describe_time_order(Connection& connection, const TargetTable& table,
+Result<SendOrder> describe_time_order(Connection& connection, const TargetTable& table,
                                       const std::optional<Hypertable>& hypertable) {
   const std::array<std::string, 1> oid{std::to_string(table.oid)};
-  TimeOrder order;
+  SendOrder order;
   if (hypertable) {
     take_dimension(*hypertable, order);
   } else if (table.kind == TableKind::partitioned) {
@@ -75,7 +75,7 @@ Result<TimeOrder> describe_time_order(Connection& connection, const TargetTable&
   return order;
 }
 
-OrderDecision order_of(const TimeOrder& order, const TargetTable& table, const ColumnMapping& mapping) {
+OrderDecision order_of(const SendOrder& order, const TargetTable& table, const ColumnMapping& mapping) {
   if (order.column.empty()) return {};
   const auto& columns = mapping.columns;
   const auto is_loaded = [&](const std::string& name) {

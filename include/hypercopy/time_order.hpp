@@ -22,7 +22,7 @@ namespace hypercopy {
 
 class Connection;
 
-struct TimeOrder {
+struct SendOrder {
   std::string column{};  // whose ranges are the table's chunks or partitions; empty: there is none
   bool has_row_triggers = false;
   std::vector<std::string> volatile_defaults{};  // columns that have one, or are identity columns
@@ -33,7 +33,7 @@ struct TimeOrder {
 };
 
 // `hypertable`: nothing for another table.
-[[nodiscard]] Result<TimeOrder> describe_time_order(Connection& connection, const TargetTable& table,
+[[nodiscard]] Result<SendOrder> describe_time_order(Connection& connection, const TargetTable& table,
                                                     const std::optional<Hypertable>& hypertable);
 
 // The key, or why the records keep the input's order; neither where the table is not partitioned by time.
@@ -41,7 +41,7 @@ struct OrderDecision {
   std::optional<TimeKey> key{};
   std::string reason{};
 };
-[[nodiscard]] OrderDecision order_of(const TimeOrder& order, const TargetTable& table,
+[[nodiscard]] OrderDecision order_of(const SendOrder& order, const TargetTable& table,
                                      const ColumnMapping& mapping);
 
 }  // namespace hypercopy
