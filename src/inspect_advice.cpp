@@ -165,8 +165,9 @@ class Advisor {
                ? "records for compressed chunks are checked against a unique index, so what may conflict is "
                  "decompressed first; ERROR 53400 comes from "
                  "timescaledb.max_tuples_decompressed_per_dml_transaction"
-               : "records for compressed chunks are stored beside the compressed rows: compress these chunks "
-                 "again after the load");
+               : "records for compressed chunks are stored beside the compressed rows: --after compress "
+                 "compresses these chunks again");
+      compresses_after_ = !target.facts.has_uniqueness();
     }
     judge_jobs(hypertable);
     if (!hypertable.aggregates.empty()) {
@@ -186,6 +187,7 @@ class Advisor {
       note(fmt::format("job {} {} while the load runs{}: --pause-jobs holds it back", job.id,
                        compression ? "compresses chunks, perhaps" : "drops old chunks, perhaps",
                        job.next_start.empty() ? "" : fmt::format(" (next at {})", job.next_start)));
+      pauses_jobs_ = true;
     }
   }
 
@@ -211,8 +213,8 @@ class Advisor {
         }));
     if (secondary > 1 && found_.records() > kFewRowsPerChunk) {
       note(
-          fmt::format("{} are kept up to date row by row: dropped before a large load and built after it "
-                      "they cost a fraction (hypercopy bench --indexes keep,none measures it)",
+          fmt::format("{} are kept up to date row by row: --defer-indexes drops them before a large load and "
+                      "builds them after it, which costs a fraction",
                       counted(secondary, "secondary index", "secondary indexes")));
     }
     const bool row_triggers = std::ranges::any_of(target.facts.triggers, &TableTrigger::for_each_row);
@@ -267,6 +269,8 @@ class Advisor {
       words.push_back(load.files.front() == "-" ? table.name
                                                 : std::filesystem::path(load.files.front()).stem().string());
     }
+    if (pauses_jobs_) words.emplace_back("--pause-jobs");
+    if (compresses_after_) words.insert(words.end(), {"--after", "compress"});
     std::string text = "hypercopy load";
     for (const auto& word : words) text += " " + shell_word(word);
     for (const auto& file : load.files) text += " " + shell_word(file);
@@ -275,6 +279,8 @@ class Advisor {
 
   Inspection& found_;
   const InspectOptions& options_;
+  bool pauses_jobs_ = false;
+  bool compresses_after_ = false;
 };
 
 }  // namespace
