@@ -97,7 +97,7 @@ TEST_F(Inspect, AHypertable) {
   expect_line(page, "h_device btree (device)");
   expect_line(page, "Notes\n  - records for compressed chunks");
   expect_line(page, "Command\n  hypercopy load -d ");
-  expect_line(page, " -t h " + file + "\n");
+  expect_line(page, " -t h --after compress " + file + "\n");
   const Json json = inspect_json({"-t", "h", file});
   EXPECT_EQ(json["input"]["records"], 48);
   EXPECT_EQ(json["input"]["time"]["order"], "ascending");
