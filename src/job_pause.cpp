@@ -53,6 +53,13 @@ Status JobPause::find_jobs(const Hypertable& hypertable) {
   if (name.rows() == 0)
     return fail(ErrorKind::target, "the extension timescaledb was dropped at this moment");
   alter_job_ = name.text(0, 0);
+  // To the microsecond.
+  for (auto& job : jobs_) {
+    HYPERCOPY_ASSIGN(const QueryResult exact,
+                     connection_->execute(fmt::format(
+                         "SELECT next_start FROM timescaledb_information.jobs WHERE job_id = {}", job.id)));
+    if (exact.rows() == 1) job.next_start = exact.text(0, 0);
+  }
   return {};
 }
 

@@ -95,7 +95,7 @@ TEST_F(Inspect, AHypertable) {
   expect_line(page, "  this load      6 new, 2 existing (12 records), 1 of them compressed (6 records)\n");
   expect_line(page, "  columnstore    on, segment by device");
   expect_line(page, "h_device btree (device)");
-  expect_line(page, "Notes\n  - records for compressed chunks");
+  expect_line(page, "  - records for compressed chunks");
   expect_line(page, "Command\n  hypercopy load -d ");
   expect_line(page, " -t h --after compress " + file + "\n");
   const Json json = inspect_json({"-t", "h", file});
