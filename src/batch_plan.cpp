@@ -82,19 +82,19 @@ std::string too_small(const BatchChoice& choice, bool is_known) {
 
 Status plan_batches(LoadPlan& plan, Connection& connection, const Cancellation& cancellation) {
   const LoadOptions& options = plan.options;
+  plan.batch_bytes = options.batch_bytes == 0 ? kDefaultBatchBytes : options.batch_bytes;
   HYPERCOPY_ASSIGN(const bool has_setting, knows_setting(plan, connection));
   const std::string refused = refuse_direct_compress(plan.hypertable, plan.facts, options, has_setting);
   if (!refused.empty() && options.direct_compress == DirectCompress::on) {
     return fail(ErrorKind::usage, fmt::format("--direct-compress on is not possible: {}", refused),
                 "Leave it out, and compress the chunks when they are loaded: --after compress");
   }
-  HYPERCOPY_ASSIGN(const auto shape, look_at_input(plan, cancellation));
-  plan.batch_bytes = choose_row_batches(shape, options, plan.jobs);
   if (!refused.empty()) {
     if (options.direct_compress != DirectCompress::off) note_refused(plan, refused);
   } else if (options.direct_compress == DirectCompress::automatic && options.on_error == OnError::reject) {
     note_refused(plan, "bad records are looked for in small runs (--on-error reject)");
   } else if (options.direct_compress != DirectCompress::off) {
+    HYPERCOPY_ASSIGN(const auto shape, look_at_input(plan, cancellation));
     const BatchChoice choice = choose_compressed_batches(shape, options, plan.jobs);
     plan.direct_compress = choice.compress;
     if (!choice.compress) note_refused(plan, too_small(choice, shape.has_value()));

@@ -17,10 +17,6 @@ constexpr double kRowsPerGroup = 1000;
 constexpr double kWorthIt = 0.5;
 constexpr double kFewestRowsPerGroup = 100;
 
-// A batch that meets each chunk with fewer records than the server buffers at once.
-constexpr std::uint64_t kFewRowsPerChunk = 1000;
-constexpr std::size_t kLargeRowBatch = std::size_t{32} << 20;
-
 std::size_t most_batch_bytes(unsigned jobs) { return kBatchMemory / (1 + 3 * std::size_t{jobs}); }
 
 // "2.24.1" is at least 2.24.
@@ -95,15 +91,6 @@ BatchChoice choose_compressed_batches(const std::optional<InputShape>& shape, co
   return {.compress = demanded || found >= std::max(kFewestRowsPerGroup, kWorthIt * wanted),
           .batch_bytes = is_set ? set_bytes : static_cast<std::size_t>(records * record_bytes),
           .rows_per_group = static_cast<std::uint64_t>(found)};
-}
-
-std::size_t choose_row_batches(const std::optional<InputShape>& shape, const LoadOptions& options,
-                               unsigned jobs) {
-  if (options.batch_bytes != 0) return options.batch_bytes;
-  if (!shape || shape->groups.in_order || options.batch_records != 0) return kDefaultBatchBytes;
-  const bool scattered = shape->records < kFewRowsPerChunk * shape->groups.chunks;
-  return scattered ? std::max(kDefaultBatchBytes, std::min(kLargeRowBatch, most_batch_bytes(jobs)))
-                   : kDefaultBatchBytes;
 }
 
 }  // namespace hypercopy

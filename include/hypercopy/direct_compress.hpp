@@ -50,8 +50,5 @@ struct BatchChoice {
 // For a table that can be compressed into. `shape`: nothing where the input cannot be looked at ahead of the load.
 [[nodiscard]] BatchChoice choose_compressed_batches(const std::optional<InputShape>& shape,
                                                     const LoadOptions& options, unsigned jobs);
-// Bytes of a batch for a row store: larger ones where few records of a batch fall into each of its chunks.
-[[nodiscard]] std::size_t choose_row_batches(const std::optional<InputShape>& shape,
-                                             const LoadOptions& options, unsigned jobs);
 
 }  // namespace hypercopy

@@ -135,18 +135,6 @@ TEST(DirectCompressTest, WhatTheUserSetStays) {
   LoadOptions options;
   options.batch_bytes = 5'000'000;
   EXPECT_EQ(choose_compressed_batches(in_order(10, 10'000'000), options, 2).batch_bytes, 5'000'000U);
-  EXPECT_EQ(choose_row_batches(in_order(10, 10'000'000), options, 2), 5'000'000U);
-}
-
-TEST(DirectCompressTest, RowBatchesAreLargerWhereTheyMeetManyChunksOutOfOrder) {
-  const LoadOptions options;
-  InputShape shape{.records = 40'000, .bytes = 4'000'000, .groups = {.chunks = 200, .in_order = false}};
-  EXPECT_GT(choose_row_batches(shape, options, 2), kDefaultBatchBytes);
-  EXPECT_LE(choose_row_batches(shape, options, 2) * 7, kBatchMemory);
-  shape.groups.chunks = 3;
-  EXPECT_EQ(choose_row_batches(shape, options, 2), kDefaultBatchBytes);
-  EXPECT_EQ(choose_row_batches(in_order(10, 100), options, 2), kDefaultBatchBytes);
-  EXPECT_EQ(choose_row_batches(std::nullopt, options, 2), kDefaultBatchBytes);
 }
 
 }  // namespace
