@@ -73,7 +73,7 @@ TEST(TimeSurvey, CountsPerRangeWithTheFirstRecordOfEach) {
       "[0, 10): 1 in 3..3 from r1 l11 b1000\n"
       "[10, 20): 2 in 12..12 from r2 l12 b1004";
   for (const Kernel kernel : available_kernels()) {
-    for (const std::size_t cut : {1, 2, 3, 6}) {
+    for (const std::size_t cut : {1U, 2U, 3U, 6U}) {
       EXPECT_EQ(shown(survey(input, cut, kernel)), expected) << to_string(kernel) << ", " << cut;
     }
   }
@@ -85,7 +85,7 @@ TEST(TimeSurvey, WhatIsNoTimeIsCountedAndNamed) {
       "2 of 8: 1..7, 0 back, 1 on, at most 0 back, 0 changes, null 1 from r2 l12 b1004, unread 2 from r3 l13 "
       "b1007, utc 0, misfit 3 from r5 l15 b1016\n"
       "[0, 10): 2 in 1..7 from r1 l11 b1000";
-  for (const std::size_t cut : {1, 3, 5, 8}) EXPECT_EQ(shown(survey(input, cut)), expected) << cut;
+  for (const std::size_t cut : {1U, 3U, 5U, 8U}) EXPECT_EQ(shown(survey(input, cut)), expected) << cut;
 }
 
 TEST(TimeSurvey, NewlinesOfEveryStyleAndTheLastField) {
