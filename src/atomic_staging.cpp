@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "hypercopy_atomic_";
 // The first key of the advisory locks of runs that live; the second is the staging table's name, hashed by the server.
-constexpr int kLockClass = 1752789092;
+constexpr int kLockClass = 1752789093;
 
 std::string quoted(const Connection& connection, const std::string& schema, const std::string& name) {
   return fmt::format("{}.{}", connection.quote_identifier(schema), connection.quote_identifier(name));

@@ -242,7 +242,7 @@ TEST_F(Atomic, WhatADeadLoadLeftIsRemoved) {
   comment("hypercopy_atomic_alive", "t");
   comment("hypercopy_atomic_mine", "other");
   const Server owner;
-  owner.execute("SELECT pg_advisory_lock(1752789092, hashtext('hypercopy_atomic_alive'))");
+  owner.execute("SELECT pg_advisory_lock(1752789093, hashtext('hypercopy_atomic_alive'))");
   const Checked run = this->run("t", {input()});
   expect_success(run, kRows);
   EXPECT_TRUE(says(run, "removed hypercopy_atomic_dead"));
