@@ -12,11 +12,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 
 #include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/cancellation.hpp"
 #include "hypercopy/connection.hpp"
+#include "lasting_connection.hpp"
 
 namespace hypercopy {
 
@@ -24,8 +24,8 @@ class AtomicLoad {
  public:
   using Connect = std::function<Result<Connection>(StopAt stop)>;
 
-  AtomicLoad(AtomicStaging& staging, Connect connect, std::chrono::milliseconds retry_timeout, StopAt stop)
-      : staging_(staging), connect_(std::move(connect)), retry_timeout_(retry_timeout), stop_(stop) {}
+  AtomicLoad(AtomicStaging& staging, const Connect& connect, std::chrono::milliseconds retry_timeout,
+             StopAt stop);
 
   [[nodiscard]] Status begin();
   // The rows that the target took.
@@ -35,15 +35,11 @@ class AtomicLoad {
   void give_up() noexcept;
 
  private:
-  [[nodiscard]] Status connect();
-  [[nodiscard]] Result<std::uint64_t> publish_once(std::uint64_t staged);
-  [[nodiscard]] Status end_former_backend();
+  [[nodiscard]] Result<std::uint64_t> publish_once(Connection& connection, std::uint64_t staged);
+  [[nodiscard]] Status end_former_backend(Connection& connection);
 
   AtomicStaging& staging_;
-  Connect connect_;
-  std::chrono::milliseconds retry_timeout_;
-  StopAt stop_;
-  std::optional<Connection> connection_;
+  LastingConnection control_;
   bool commit_unanswered_ = false;
   int backend_ = 0;          // of the latest attempt
   std::uint64_t taken_ = 0;  // by the transaction that was asked to commit

@@ -1,6 +1,6 @@
 // A connection that is made when it is needed and again when it was lost: for questions that may be asked twice.
 // Shape:   ask() runs the question on a live connection and asks again where the failure passes (retry.hpp), for as long as
-//          the timeout allows.
+//          the timeout allows; ask_once() does not.
 // Owns:    the connection.
 // Threads: one.
 // Errors:  those of the question and of connecting. An interrupted statement is cancelled, and its connection given up.
@@ -21,6 +21,17 @@ class LastingConnection {
 
   LastingConnection(Connect connect, Backoff::Duration timeout, StopAt stop)
       : connect_(std::move(connect)), backoff_(timeout, std::random_device{}()), stop_(stop) {}
+
+  template <typename Question>
+  auto ask_once(Question question) -> decltype(question(std::declval<Connection&>())) {
+    HYPERCOPY_TRY(make_ready());
+    return question(*connection_);
+  }
+
+  // What there is, without making it: nothing, or a connection that was not seen to break.
+  [[nodiscard]] Connection* live() {
+    return connection_ && connection_->is_alive() ? &*connection_ : nullptr;
+  }
 
   template <typename Question>
   auto ask(Question question) -> decltype(question(std::declval<Connection&>())) {
