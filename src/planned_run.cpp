@@ -1,0 +1,263 @@
+#include "planned_run.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "human_units.hpp"
+#include "hypercopy/copy_stream.hpp"
+#include "hypercopy/pipeline.hpp"
+#include "hypercopy/reject_files.hpp"
+#include "hypercopy/sql_identifier.hpp"
+#include "import_feed.hpp"
+#include "import_rejects.hpp"
+#include "load_progress.hpp"
+#include "load_summary.hpp"
+
+namespace hypercopy {
+
+namespace {
+
+constexpr std::chrono::milliseconds kDefaultReportingPeriod{10'000};
+
+// The connection of an import's ledger: import_ledger.hpp tells by it that this run lives.
+std::string control_name(const std::string& run_id) {
+  return fmt::format("hypercopy load {} control", run_id);
+}
+
+// An empty COPY, rolled back: whether this user may load into these columns at all.
+Status try_copy(const std::string& copy_sql, Connection& connection) {
+  HYPERCOPY_TRY(connection.start_copy("BEGIN; " + copy_sql));
+  HYPERCOPY_TRY(connection.end_copy());
+  HYPERCOPY_TRY(connection.execute("ROLLBACK"));
+  return {};
+}
+
+// TRUNCATE only when the inputs, the table and the columns were found to fit, and COPY is allowed: a load that can only
+// fail must not leave an empty table. In a single transaction it is part of it.
+Status prepare_target(const LoadPlan& plan, const std::string& copy_sql, Connection& connection) {
+  if (!plan.options.truncate || plan.staging) return {};
+  if (plan.single_transaction) {
+    HYPERCOPY_TRY(connection.execute("BEGIN"));
+  } else {
+    HYPERCOPY_TRY(try_copy(copy_sql, connection));
+  }
+  HYPERCOPY_TRY(
+      connection.execute(fmt::format("TRUNCATE {}.{}", connection.quote_identifier(plan.table.schema),
+                                     connection.quote_identifier(plan.table.name))));
+  return {};
+}
+
+PipelineOptions pipeline_options(const LoadPlan& plan) {
+  const LoadOptions& options = plan.options;
+  const bool utf8 = plan.session.server_encoding == "UTF8" && plan.session.client_encoding == "UTF8";
+  return PipelineOptions{.jobs = plan.jobs,
+                         .batch_bytes = plan.batch_bytes,
+                         .batch_records = options.batch_records == 0 ? UINT64_MAX : options.batch_records,
+                         .limit_records = options.limit_records == 0 ? UINT64_MAX : options.limit_records,
+                         .inputs = plan.files.size(),
+                         .policy = {.relation = plan.table.name,
+                                    .may_suppress_rows = (plan.table.may_suppress_rows && !plan.staging) ||
+                                                         !options.where.empty(),
+                                    .single_transaction = plan.single_transaction,
+                                    .skip_failed_batches = options.skip_failed_batches,
+                                    .windows_1252_fallback = options.windows_1252_fallback && utf8,
+                                    .copies_nothing = options.empty_input_copies && options.import_id.empty(),
+                                    .async_commit = options.async_commit,
+                                    .retry_timeout = options.retry_timeout},
+                         .wire = plan.wire,
+                         .kernel = plan.kernel,
+                         .max_rejects = options.max_rejects};
+}
+
+// The header of standard input or a FIFO cannot be read ahead of the run. Where it decides whether the
+// columns fit, TRUNCATE waits for it; in a single transaction it is rolled back if they do not.
+bool truncates_behind_header(const LoadPlan& plan) {
+  const std::string& first = plan.files.front();
+  return plan.options.truncate && !plan.single_transaction && !plan.staging &&
+         plan.options.header == Header::match && (first == "-" || is_fifo(first));
+}
+
+}  // namespace
+
+std::string application_name(const std::string& run_id, unsigned worker) {
+  return fmt::format("hypercopy load {} worker {}", run_id, worker);
+}
+
+PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnvironment& environment,
+                       LoadSummary& summary)
+    : plan_(planned.plan),
+      connector_(connector),
+      environment_(environment),
+      summary_(summary),
+      first_(std::move(planned.connection)),
+      truncate_late_(truncates_behind_header(plan_)),
+      staging_(planned.plan.staging ? &*planned.plan.staging : nullptr),
+      crash_empties_(staging_ != nullptr ? !staging_->is_logged() : plan_.table.is_unlogged),
+      crash_guard_(staging_ != nullptr ? CrashGuard::Target::staging : CrashGuard::Target::table,
+                   environment.console) {}
+
+Status PlannedRun::run() {
+  IndexDeferral indexes(plan_, connector_, environment_, summary_);
+  HYPERCOPY_TRY(load(indexes));
+  return summary_.complete && !summary_.error ? indexes.rebuild() : Status{};
+}
+
+Status PlannedRun::load(IndexDeferral& indexes) {
+  HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
+  HYPERCOPY_TRY(tidy_up());
+  if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
+  HYPERCOPY_TRY(indexes.open());
+  if (import_ && import_->ledger().is_done()) return import_->sum_up();
+  if (staging_ != nullptr && !import_) HYPERCOPY_TRY(begin_atomic());
+  if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
+  HYPERCOPY_TRY(indexes.drop());
+  if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
+  run_workers();
+  if (atomic_) return end_atomic();
+  summary_.emptied = crash_guard_.found_empty() && staging_ == nullptr;
+  if (import_ && summary_.complete) return import_->sum_up();
+  if (staging_ != nullptr) take_back(summary_, &LedgerTotals::staged);
+  // After a request to stop nothing more is asked of the server; the next run writes them.
+  return import_ && !summary_.interrupted ? import_->write_rejects() : Status{};
+}
+
+void PlannedRun::run_workers() {
+  const LoadOptions& options = plan_.options;
+  const auto period =
+      options.reporting_period.count() > 0 ? options.reporting_period : kDefaultReportingPeriod;
+  ProgressReporter reporter(environment_.console, environment_.progress, period);
+  LoadProgress watch(reporter, plan_.bytes_total);
+  if (import_) watch.passed_over(import_->bytes_done_before());
+  const InputOpener open_input = [&](std::size_t index, const BatchLimits& limits, BatchPool& pool,
+                                     TimeShares& shares) -> Result<OpenedInput> {
+    HYPERCOPY_ASSIGN(OpenedInput input, open(index, limits, pool, shares));
+    if (opened_.insert(index).second) watch.passed_over(input.reader->position().byte);
+    return input;
+  };
+  const StreamOpener open_stream = [this](unsigned worker) { return this->open_stream(worker); };
+  const std::size_t inputs = plan_.files.size();
+  PipelineOptions pipeline = pipeline_options(plan_);
+  if (import_) pipeline.claims = &import_->claims();
+  RejectFiles files(import_ ? std::vector<std::string>{} : plan_.reject_files);
+  ImportRejects rows(import_ ? import_->ledger().job() : 0);
+  if (!plan_.reject_files.empty()) {
+    pipeline.rejects = import_ ? static_cast<RejectSink*>(&rows) : &files;
+  }
+  add_outcome(run_pipeline(pipeline,
+                           import_ ? import_feed(import_->ledger(), open_input, inputs)
+                                   : sequential_feed(open_input, inputs),
+                           open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
+              summary_);
+  summary_.reject_files = files.written();
+}
+
+Status PlannedRun::open_import() {
+  HYPERCOPY_ASSIGN(ImportRun run, ImportRun::open(
+                                      plan_, staging_, [this](StopAt stop) { return connect_control(stop); },
+                                      environment_, summary_, *run_stop_));
+  import_.emplace(std::move(run));
+  return {};
+}
+
+Result<Connection> PlannedRun::connect_control(StopAt stop) {
+  HYPERCOPY_ASSIGN(Connection connection, connector_.connect(control_name(summary_.run_id), stop));
+  HYPERCOPY_TRY(pin_session(connection, plan_.session));
+  return connection;
+}
+
+Status PlannedRun::tidy_up() {
+  HYPERCOPY_ASSIGN(const auto said, drop_left_staging(*first_, plan_.table));
+  for (const auto& sentence : said) environment_.console.log(LogLevel::warning, sentence);
+  if (staging_ == nullptr) return {};
+  staging_->announce_to([this](std::uint64_t rows) {
+    environment_.console.log(
+        LogLevel::info,
+        fmt::format("all is staged: inserting {} into {} at once (interrupted twice, it takes them back)",
+                    counted(rows, "row"), summary_.table));
+  });
+  return {};
+}
+
+Status PlannedRun::begin_atomic() {
+  atomic_.emplace(
+      *staging_, [this](StopAt stop) { return connect_control(stop); }, plan_.options.retry_timeout,
+      StopAt{environment_.cancellation, Cancellation::Level::immediate});
+  auto begun = atomic_->begin();
+  if (!begun) atomic_.reset();
+  return begun;
+}
+
+Status PlannedRun::end_atomic() {
+  if (!summary_.complete || summary_.error) {
+    atomic_->give_up();
+    take_back(summary_, &LedgerTotals::failed);
+    return {};
+  }
+  auto taken = atomic_->publish(summary_.totals.rows_loaded);
+  if (taken) {
+    note_suppressed(summary_, summary_.totals.rows_loaded - *taken);
+    return {};
+  }
+  summary_.complete = false;
+  const bool in_doubt = atomic_->in_doubt();
+  take_back(summary_, in_doubt ? &LedgerTotals::unknown : &LedgerTotals::failed);
+  Error error = std::move(taken).error();
+  if (in_doubt) {
+    error.message = fmt::format("the connection was lost while COMMIT was under way: {}", error.message);
+    error.hint = fmt::format(
+        "If the table {} still exists, nothing was loaded, and the next load removes it; "
+        "if it is gone, everything was.",
+        staging_->relation());
+  }
+  atomic_->give_up();
+  return fail(std::move(error));
+}
+
+Status PlannedRun::truncate(const std::string& copy_sql) {
+  HYPERCOPY_TRY(prepare_target(plan_, copy_sql, *first_));
+  summary_.truncated = plan_.options.truncate && !plan_.single_transaction && !plan_.staging;
+  return {};
+}
+
+// On the reader's thread.
+Result<OpenedInput> PlannedRun::open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
+                                     TimeShares& shares) {
+  HYPERCOPY_ASSIGN(OpenedInput input, open_input(plan_, index, limits, pool, shares, *run_stop_));
+  if (staging_ != nullptr) {
+    HYPERCOPY_TRY(staging_->expect(input.file->mapping.columns, input.file->name));
+  }
+  if (index == 0 && truncate_late_) {
+    HYPERCOPY_TRY(truncate(input.file->copy_sql));
+    first_.reset();
+  }
+  return input;
+}
+
+// On the worker's thread. The connection that made the plan is the first worker's, unless the reader's
+// thread needs it for TRUNCATE.
+Result<std::unique_ptr<CopyStream>> PlannedRun::open_stream(unsigned worker) {
+  const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) -> Result<Connection> {
+    HYPERCOPY_ASSIGN(Connection connection, connect(worker, stop));
+    if (crash_empties_) HYPERCOPY_TRY(crash_guard_.expect_rows_kept(connection));
+    return connection;
+  };
+  StandIn stand_in;
+  if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
+  if (worker == 1 && !truncate_late_) {
+    return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in);
+  }
+  HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
+  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in);
+}
+
+Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {
+  HYPERCOPY_ASSIGN(Connection connection,
+                   connector_.connect(application_name(summary_.run_id, worker), stop));
+  connection.interrupt_at(stop.level);
+  HYPERCOPY_TRY(pin_session(connection, plan_.session));
+  return connection;
+}
+
+}  // namespace hypercopy
