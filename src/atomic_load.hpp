@@ -16,7 +16,7 @@
 #include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/cancellation.hpp"
 #include "hypercopy/connection.hpp"
-#include "lasting_connection.hpp"
+#include "hypercopy/lasting_connection.hpp"
 
 namespace hypercopy {
 

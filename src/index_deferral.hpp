@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "hypercopy/deferred_indexes.hpp"
+#include "hypercopy/lasting_connection.hpp"
 #include "hypercopy/load.hpp"
 #include "index_rebuild.hpp"
-#include "lasting_connection.hpp"
 #include "load_plan.hpp"
 
 namespace hypercopy {

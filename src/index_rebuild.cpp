@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "human_units.hpp"
-#include "lasting_connection.hpp"
+#include "hypercopy/lasting_connection.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {

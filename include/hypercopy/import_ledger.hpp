@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,9 +28,9 @@
 #include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/connection.hpp"
+#include "hypercopy/lasting_connection.hpp"
 #include "hypercopy/ledger.hpp"
 #include "hypercopy/reject_sink.hpp"
-#include "hypercopy/retry.hpp"
 #include "hypercopy/worker.hpp"
 
 namespace hypercopy {
@@ -106,19 +107,22 @@ class ImportLedger {
   };
 
   // Begins the job or finds it again, and refuses what does not fit it.
-  [[nodiscard]] static Result<ImportLedger> open(Connect connect, const ImportJob& job, Options options,
-                                                 StopAt stop);
+  [[nodiscard]] static Result<ImportLedger> open(const Connect& connect, const ImportJob& job,
+                                                 Options options, StopAt stop);
+
+  ImportLedger(ImportLedger&&) noexcept;
+  ~ImportLedger();
 
   [[nodiscard]] bool is_done() const { return done_; }
   // By an earlier run or another loader.
   [[nodiscard]] bool was_begun() const { return begun_; }
   // No input is a pipe.
-  [[nodiscard]] bool can_read_again() const { return shared_; }
-  [[nodiscard]] ImportClaims claims() const;
+  [[nodiscard]] bool can_read_again() const;
+  [[nodiscard]] ImportClaims claims() const { return {job_, quoted_run_}; }
   // Its key in the tables.
   [[nodiscard]] int job() const { return job_; }
   // From now on this ends the waiting.
-  void stop_at(StopAt stop) { stop_.emplace(stop); }
+  void stop_at(StopAt stop);
 
   [[nodiscard]] Result<PlannedInput> input(std::size_t number);
   // The first run settles where the records begin and how they are read; a later one must find the same.
@@ -146,30 +150,31 @@ class ImportLedger {
   [[nodiscard]] Result<std::optional<std::uint64_t>> rows_published();
 
  private:
-  ImportLedger(Connect connect, Options options, StopAt stop);
+  struct Presence;
 
-  template <typename Ask>
-  [[nodiscard]] auto ask(Ask question) -> decltype(question());
-  [[nodiscard]] Status reconnect();
-  [[nodiscard]] Status take_presence();
-  [[nodiscard]] Status refuse_other_tools_import(const ImportJob& job);
-  [[nodiscard]] Status begin(const ImportJob& job);
-  [[nodiscard]] Status compare(const ImportJob& job);
-  [[nodiscard]] Status check_target(const ImportJob& job);
-  [[nodiscard]] Status check_rows_are_there(const ImportJob& job);
-  [[nodiscard]] Status prepare_staging(const ImportJob& job);
-  [[nodiscard]] Result<std::string> publish();
+  ImportLedger(const Connect& connect, Options options, bool shared, StopAt stop);
+
+  // Asked when the ledger is opened.
+  [[nodiscard]] Status check_target(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status refuse_other_tools_import(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status begin(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status compare(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status compare_settings(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status compare_inputs(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status check_rows_are_there(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status take_presence(Connection& connection);
+  [[nodiscard]] Status prepare_staging(const ImportJob& job, Connection& connection);
+
+  [[nodiscard]] Result<std::string> publish(Connection& connection);
   [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
 
-  Connect connect_;
   Options options_;
-  std::optional<StopAt> stop_;
-  Backoff backoff_;
-  std::optional<Connection> connection_;
+  std::unique_ptr<Presence> presence_;  // where control_ finds it, wherever the ledger is
+  LastingConnection control_;           // what is asked twice, changes things to the same
+  std::string quoted_run_{};
   int job_ = 0;
   bool begun_ = false;
   bool done_ = false;
-  bool shared_ = true;  // several loaders may work at once: not from a pipe
 };
 
 }  // namespace hypercopy

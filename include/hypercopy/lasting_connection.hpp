@@ -33,6 +33,9 @@ class LastingConnection {
     return connection_ && connection_->is_alive() ? &*connection_ : nullptr;
   }
 
+  // From now on this ends the waiting.
+  void stop_at(StopAt stop) { stop_.emplace(stop); }
+
   template <typename Question>
   auto ask(Question question) -> decltype(question(std::declval<Connection&>())) {
     using Answer = decltype(question(std::declval<Connection&>()));
@@ -51,7 +54,7 @@ class LastingConnection {
       if (connection_ && (!connection_->is_alive() || !leave_transaction())) connection_.reset();
       if (!is_transient(answer.error())) return answer;
       const auto delay = backoff_.next(Backoff::Clock::now());
-      if (!delay || !wait_out(*delay, stop_)) return answer;
+      if (!delay || !wait_out(*delay, *stop_)) return answer;
     }
   }
 
@@ -67,7 +70,7 @@ class LastingConnection {
 
   Connect connect_;
   Backoff backoff_;
-  StopAt stop_;
+  std::optional<StopAt> stop_;
   std::optional<Connection> connection_;
 };
 
