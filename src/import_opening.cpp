@@ -235,7 +235,7 @@ Status ImportLedger::compare_inputs(const ImportJob& job, Connection& connection
 }
 
 // Rows that are staged are looked for by prepare_staging().
-Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& connection) {
+Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& connection) const {
   if (options_.into_empty || (options_.staging != nullptr && !done_)) return {};
   HYPERCOPY_ASSIGN(
       const QueryResult name,

@@ -161,7 +161,7 @@ class ImportLedger {
   [[nodiscard]] Status compare(const ImportJob& job, Connection& connection);
   [[nodiscard]] Status compare_settings(const ImportJob& job, Connection& connection);
   [[nodiscard]] Status compare_inputs(const ImportJob& job, Connection& connection);
-  [[nodiscard]] Status check_rows_are_there(const ImportJob& job, Connection& connection);
+  [[nodiscard]] Status check_rows_are_there(const ImportJob& job, Connection& connection) const;
   [[nodiscard]] Status take_presence(Connection& connection);
   [[nodiscard]] Status prepare_staging(const ImportJob& job, Connection& connection);
 
