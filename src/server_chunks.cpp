@@ -36,9 +36,11 @@ Status ServerChunks::make_ready() {
   create_.clear();
   if (function.rows() > 0) {
     create_ = fmt::format(
-        "SELECT FROM {}($1::regclass, pg_catalog.jsonb_build_object($2::text, "
-        "pg_catalog.jsonb_build_array($3::bigint, $4::bigint)))",
-        function.text(0, 0));
+        "SELECT FROM {}({}::regclass, pg_catalog.jsonb_build_object($1::text, "
+        "pg_catalog.jsonb_build_array($2::bigint, $3::bigint)))",
+        function.text(0, 0),
+        connection.quote_literal(fmt::format("{}.{}", connection.quote_identifier(table_.schema),
+                                             connection.quote_identifier(table_.name))));
   }
   connection_.emplace(std::move(connection));
   return {};
@@ -62,8 +64,8 @@ Status ServerChunks::make(const TimeRange& range) {
     return fail(ErrorKind::target,
                 "the extension has no create_chunk(), or sets the interval of chunks itself");
   }
-  const std::array<std::string, 4> parameters{std::to_string(table_.oid), column_,
-                                              std::to_string(range.begin), std::to_string(range.end)};
+  const std::array<std::string, 3> parameters{column_, std::to_string(range.begin),
+                                              std::to_string(range.end)};
   HYPERCOPY_TRY(connection_->execute(create_, parameters));
   return {};
 }

@@ -21,7 +21,7 @@ SELECT c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, c
        r.relowner::regrole, r.relacl, r.reloptions, r.relpersistence, r.relam,
        (SELECT string_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_hyper_\d+_\d+_chunk|{1}', '', 'g'), '; ' ORDER BY 1)
         FROM pg_index i WHERE i.indrelid = c.oid),
-       (SELECT string_agg(o.contype || ' ' || pg_get_constraintdef(o.oid), '; ' ORDER BY o.contype, pg_get_constraintdef(o.oid))
+       (SELECT string_agg(o.contype::text || ' ' || pg_get_constraintdef(o.oid), '; ' ORDER BY o.contype, pg_get_constraintdef(o.oid))
         FROM pg_constraint o WHERE o.conrelid = c.oid),
        (SELECT string_agg(t.tgname, '; ' ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
 FROM chunks c JOIN pg_class r ON r.oid = c.oid
@@ -83,13 +83,13 @@ TEST_F(ChunksAhead, RowsAndChunksAreThoseOfOneCopy) {
        {"2024-01-01 00:00:00+00", "2024-01-03 23:59:59.999999+00", "2024-01-04 00:00:00+00",
         "1969-12-31 23:59:59.999999+00", "1970-01-01 00:00:00+00", "1969-12-25 00:00:00+00",
         "1960-02-29 12:00:00+02", "0044-03-15 12:00:00+00 BC", "2999-12-31 00:00:00+00"},
-       8},
+       7},
       {"timestamp of an odd interval",
        "timestamp",
        "interval '5 hours 7 seconds'",
        {"2024-01-01 00:00:00", "2024-01-01 05:00:00", "2024-01-01 07:00:00", "1969-12-31 19:00:00",
         "1969-12-31 18:59:52", "1900-01-01 00:00:00"},
-       6},
+       5},
       {"date",
        "date",
        "interval '3 days'",
@@ -183,6 +183,7 @@ TEST_F(ChunksAhead, AnIntervalThatWasChangedBefore) {
 TEST_F(ChunksAhead, AnIntervalThatIsChangedMeanwhile) {
   if (!has_timescale()) return;
   make_tables("timestamptz", "interval '1 day'");
+  rows_before_ = 2;
   Texts times;
   for (int hour = 0; hour < 24 * 7; ++hour)
     times.push_back(fmt::format("2024-01-{:02} {:02}:30:00+00", 1 + hour / 24, hour % 24));
@@ -325,6 +326,7 @@ TEST_F(ChunksAhead, TruncateTakesTheChunksThatThereWere) {
     make_tables("integer", "10", "INSERT INTO {0} SELECT n * 10 FROM generate_series(0, 9) AS n");
     Texts arguments{"--truncate", "--max-new-chunks", "2", file};
     arguments.insert(arguments.end(), more.begin(), more.end());
+    rows_before_ = more.empty() ? 0 : 10;  // rolled back
     const Checked done = run("target", arguments);
     expect_failure(done, 0, {"record 3, line 3", "more than 2 new chunks"});
   }

@@ -58,7 +58,8 @@ class ChunksAheadTest : public testing::Test {
   void SetUp() override {
     auto file = std::make_shared<InputFile>();
     file->name = "in.csv";
-    file->mapping = {.columns = {"at", "v"}, .field_count = 2};
+    file->mapping.columns = {"at", "v"};
+    file->mapping.field_count = 2;
     Dimension at;
     at.kind = DimensionKind::integer;
     at.type_oid = type_oid::kInt8;
