@@ -78,10 +78,15 @@ bool is_key_clash(const Error& error) {
 Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
                                  CopyForm form) {
   const InputFile& file = *batch.file;
-  if (form == CopyForm::as_it_is || !file.encoding || !wire_.tries())
+  if (form == CopyForm::as_it_is || !encodes(file)) {
+    HYPERCOPY_TRY(see_to_chunks(batch));
     return copy_as_is(batch, head, into.copy_sql);
+  }
   const EncodedFront encoded = encode_front(batch, batch.bytes());
-  if (!encoded.why) return copy_encoded(batch, encoded, head, into);
+  if (!encoded.why) {
+    HYPERCOPY_TRY(see_to_chunks(batch, encoded));
+    return copy_encoded(batch, encoded, head, into);
+  }
   const GivenUp& why = *encoded.why;
   if (wire_.is_demanded()) {
     const auto record = record_at_index(batch, why.record);
@@ -92,7 +97,18 @@ Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head
                       .location = Location{.source = file.name, .at = record ? record->at : batch.first}});
   }
   note_given_up(batch, why);
+  HYPERCOPY_TRY(see_to_chunks(batch));
   return copy_as_is(batch, head, into.copy_sql);
+}
+
+Status BatchCopier::see_to_chunks(const Batch& batch) {
+  const Stopwatch watch(shares_.worker_sending);
+  return chunks_.see_to(batch);
+}
+
+Status BatchCopier::see_to_chunks(const Batch& batch, const EncodedFront& encoded) {
+  const Stopwatch watch(shares_.worker_sending);
+  return chunks_.see_to(batch, encoded);
 }
 
 Result<Copied> BatchCopier::copy_encoded(const Batch& batch, const EncodedFront& encoded,

@@ -252,4 +252,14 @@ Result<std::vector<std::string>> parse_column_list(std::string_view text) {
   return parse_identifiers("--columns", text, ',');
 }
 
+std::optional<std::size_t> field_of(const ColumnMapping& mapping, std::string_view column) {
+  const auto at = std::ranges::find(mapping.columns, column);
+  if (at == mapping.columns.end()) return std::nullopt;
+  auto field = static_cast<std::size_t>(at - mapping.columns.begin());
+  for (const std::size_t dropped : mapping.dropped) {
+    if (dropped <= field) ++field;
+  }
+  return field;
+}
+
 }  // namespace hypercopy

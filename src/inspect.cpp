@@ -98,16 +98,6 @@ Result<OpenedInput> open(const Run& run, std::size_t index, const BatchLimits& l
 
 // --- which column is the time -----------------------------------------------------------------------------
 
-std::optional<std::size_t> field_of(const ColumnMapping& mapping, const std::string& column) {
-  const auto at = std::ranges::find(mapping.columns, column);
-  if (at == mapping.columns.end()) return std::nullopt;
-  auto field = static_cast<std::size_t>(at - mapping.columns.begin());
-  for (const std::size_t dropped : mapping.dropped) {
-    if (dropped <= field) ++field;
-  }
-  return field;
-}
-
 bool is_moment(std::uint32_t type_oid) {
   return type_oid == type_oid::kTimestamp || type_oid == type_oid::kTimestamptz ||
          type_oid == type_oid::kDate;

@@ -150,6 +150,11 @@ void add_load_options(CLI::App& app, LoadWords& words) {
                  "when all is loaded: compress (the chunks that are not, or not fully), analyze")
       ->type_name("A,B")
       ->group(kGroup);
+  app.add_option("--max-new-chunks", words.options.max_new_chunks,
+                 "stop before a hypertable gets more new chunks than that (default 10000; 0: no limit)")
+      ->check(CLI::NonNegativeNumber)  // else CLI11 takes -1 for the greatest number
+      ->type_name("N")
+      ->group(kGroup);
   app.add_flag("--truncate", words.options.truncate,
                "empty the table first, when the input and columns were found to fit")
       ->group(kGroup);

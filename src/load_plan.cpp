@@ -7,6 +7,7 @@
 
 #include "batch_plan.hpp"
 #include "hypercopy/reject_files.hpp"
+#include "load_chunks.hpp"
 #include "typed_text.hpp"
 
 namespace hypercopy {
@@ -319,6 +320,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const Ba
   for (const auto& notice : file->mapping.notices)
     input.notices.push_back(fmt::format("{}: {}", name, notice));
   if (plan.wire != Wire::csv) HYPERCOPY_TRY(choose_encoding(plan, *file, input.details));
+  file->chunk_field = chunk_field_of(plan, file->mapping);
   file->copy_sql = plan.statement->for_columns(file->mapping.columns);
   if (plan.merge && !file->mapping.columns.empty()) {
     HYPERCOPY_ASSIGN(file->merge, plan.merge->for_columns(file->mapping.columns));

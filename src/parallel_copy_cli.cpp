@@ -171,6 +171,7 @@ void set_plain_options(const ParallelCopyFlags& flags, LoadOptions& options) {
   const auto retry_timeout = std::chrono::nanoseconds(std::max<std::int64_t>(flags.retry_timeout_ns, 0));
   options.retry_timeout = flags.no_retry ? std::chrono::milliseconds(0)
                                          : std::chrono::ceil<std::chrono::milliseconds>(retry_timeout);
+  options.max_new_chunks = 0;
   options.progress = ProgressStyle::none;
   options.reporting_period =
       std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(flags.reporting_period_ns));

@@ -72,7 +72,8 @@ class Pipeline {
                  .settle_until = {cancellation, Cancellation::Level::immediate},
                  .stop = [this] { stop(); },
                  .claims = options.claims,
-                 .rejects = gate_.get()} {}
+                 .rejects = gate_.get(),
+                 .chunks = options.chunks} {}
 
   PipelineOutcome run(PipelineWatch& watch) {
     Finish finish(options_.jobs + 1);

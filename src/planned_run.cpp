@@ -12,6 +12,7 @@
 #include "hypercopy/sql_identifier.hpp"
 #include "import_feed.hpp"
 #include "import_rejects.hpp"
+#include "load_chunks.hpp"
 #include "load_progress.hpp"
 #include "load_summary.hpp"
 
@@ -139,6 +140,9 @@ void PlannedRun::run_workers() {
   const StreamOpener open_stream = [this](unsigned worker) { return this->open_stream(worker); };
   const std::size_t inputs = plan_.files.size();
   PipelineOptions pipeline = pipeline_options(plan_);
+  const auto chunks = chunks_of_load(
+      plan_, [this] { return connect_for_chunks(); }, environment_.console);
+  pipeline.chunks = chunks.get();
   if (import_) pipeline.claims = &import_->claims();
   RejectFiles files(import_ ? std::vector<std::string>{} : plan_.reject_files);
   ImportRejects rows(import_ ? import_->ledger().job() : 0);
@@ -151,6 +155,20 @@ void PlannedRun::run_workers() {
                            open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
               summary_);
   summary_.reject_files = files.written();
+  if (chunks && chunks->made() > 0) {
+    environment_.console.log(LogLevel::verbose, fmt::format("{} made ahead of the rows that they are for",
+                                                            counted(chunks->made(), "chunk")));
+  }
+}
+
+// It ends when workers' connections do.
+Result<Connection> PlannedRun::connect_for_chunks() {
+  HYPERCOPY_ASSIGN(
+      Connection connection,
+      connector_.connect(fmt::format("hypercopy load {} chunks", summary_.run_id), {*run_stop_}));
+  HYPERCOPY_TRY(pin_session(connection, plan_.session));
+  connection.interrupt_at(Cancellation::Level::immediate);
+  return connection;
 }
 
 Status PlannedRun::open_import() {

@@ -45,6 +45,7 @@ class PlannedRun {
   [[nodiscard]] Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker);
   [[nodiscard]] Result<Connection> connect(unsigned worker, StopAt stop);
   [[nodiscard]] Result<Connection> connect_control(StopAt stop);
+  [[nodiscard]] Result<Connection> connect_for_chunks();
 
   const LoadPlan& plan_;
   Connector& connector_;

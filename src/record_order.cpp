@@ -10,30 +10,11 @@
 
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/field_encoder.hpp"
+#include "tuple_key.hpp"
 
 namespace hypercopy {
 
 namespace {
-
-template <typename Unsigned>
-Unsigned read_unsigned(const char* at) {
-  Unsigned value = 0;
-  for (std::size_t byte = 0; byte < sizeof(Unsigned); ++byte)
-    value = static_cast<Unsigned>(value << 8 | static_cast<unsigned char>(at[byte]));
-  return value;
-}
-
-// NULL comes first; the server refuses it, or has a partition for it.
-constexpr std::int64_t kNullKey = INT64_MIN;
-
-const char* find_field(const char* tuple, std::uint16_t wanted) {
-  const char* at = tuple + sizeof(std::uint16_t);
-  for (unsigned field = 0; field < wanted; ++field) {
-    const auto length = static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
-    at += sizeof length + static_cast<std::uint32_t>(std::max(length, 0));
-  }
-  return at;
-}
 
 // Length words included: NULL and empty differ.
 std::uint64_t hash_fields(const char* tuple, std::span<const std::uint16_t> fields) {
@@ -44,31 +25,6 @@ std::uint64_t hash_fields(const char* tuple, std::span<const std::uint16_t> fiel
     hash = XXH3_64bits_withSeed(at, sizeof length + static_cast<std::uint32_t>(std::max(length, 0)), hash);
   }
   return hash;
-}
-
-std::int64_t chunk_of(std::int64_t time, const TimeKey& key) {
-  std::int64_t shifted = 0;
-  if (__builtin_add_overflow(time, key.chunk_shift, &shifted)) return INT64_MAX;  // infinity
-  const std::int64_t whole = shifted / key.chunk_width;
-  return shifted % key.chunk_width < 0 ? whole - 1 : whole;
-}
-
-std::int64_t read_key(const char* tuple, const TimeKey& key) {
-  const char* at = find_field(tuple, key.field);
-  const auto length = static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
-  at += sizeof length;
-  switch (length) {
-    case 2:
-      return static_cast<std::int16_t>(read_unsigned<std::uint16_t>(at));
-    case 4:
-      return static_cast<std::int32_t>(read_unsigned<std::uint32_t>(at));
-    case 8:
-      return static_cast<std::int64_t>(read_unsigned<std::uint64_t>(at));
-    case 16:  // compared without a sign
-      return static_cast<std::int64_t>(read_unsigned<std::uint64_t>(at) ^ (std::uint64_t{1} << 63));
-    default:
-      return kNullKey;
-  }
 }
 
 constexpr unsigned kDigitBits = 11;

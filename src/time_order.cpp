@@ -7,6 +7,7 @@
 
 #include "hypercopy/connection.hpp"
 #include "hypercopy/field_encoder.hpp"
+#include "hypercopy/record_chunks.hpp"
 
 namespace hypercopy {
 
@@ -39,20 +40,15 @@ WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgene
     SELECT FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:op)?funcid (\d+)', 'g') AS called(function)
     JOIN pg_catalog.pg_proc p ON p.oid = called.function[1]::oid AND p.provolatile = 'v')))";
 
-// A timestamp's binary value counts from 2000, TimescaleDB's ranges from 1970.
-constexpr std::int64_t kDaysTo2000 = 10957;
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
-
 void take_dimension(const Hypertable& hypertable, SendOrder& order) {
   const Dimension& time = hypertable.primary();
   order.column = time.column;
   order.segment_by = hypertable.columnstore.segment_by;
-  if (time.kind == DimensionKind::integer) order.chunk_width = time.interval;
-  if (time.kind != DimensionKind::time) return;
-  const bool is_date = time.type_oid == type_oid::kDate;
-  order.chunk_width =
-      is_date ? std::max<std::int64_t>(1, time.interval / kMicrosecondsPerDay) : time.interval;
-  order.chunk_shift = is_date ? kDaysTo2000 : kDaysTo2000 * kMicrosecondsPerDay;
+  const auto grid = ChunkGrid::of(time);
+  if (!grid) return;
+  const TimeKey key = grid->key(0);
+  order.chunk_width = key.chunk_width;
+  order.chunk_shift = key.chunk_shift;
 }
 
 }  // namespace

@@ -38,6 +38,18 @@ std::int64_t from_date(std::int64_t days) {
 
 }  // namespace
 
+std::int64_t internal_time(std::int64_t binary, std::uint32_t type) {
+  switch (type) {
+    case type_oid::kTimestamp:
+    case type_oid::kTimestamptz:
+      return from_postgres(binary);
+    case type_oid::kDate:
+      return from_date(binary);
+    default:
+      return binary;
+  }
+}
+
 TimeReader::TimeReader(std::uint32_t type_oid, const EncoderSettings& exact)
     : exact_{.oid = type_oid, .settings = exact, .encode = find_scalar_encoder(type_oid)}, utc_(exact_) {
   utc_.settings.utc = true;
@@ -57,22 +69,13 @@ TimeValue TimeReader::read(std::string_view text) {
 TimeValue TimeReader::value_of_field() const {
   const std::string_view bytes = field_.view().substr(kLengthBytes);
   TimeValue value{.kind = TimeValue::Kind::exact};
-  switch (exact_.oid) {
-    case type_oid::kTimestamp:
-    case type_oid::kTimestamptz:
-      value.value = from_postgres(big_endian(bytes));
-      break;
-    case type_oid::kDate:
-      value.value = from_date(big_endian(bytes));
-      break;
-    case type_oid::kUuid:
-      // TimescaleDB takes no other version.
-      if ((static_cast<unsigned char>(bytes[kUuidVersionByte]) >> 4) != 7) return {};
-      value.value = (big_endian(bytes.substr(0, kUuidTimeBytes)) & ((std::int64_t{1} << 48) - 1)) * 1000;
-      break;
-    default:
-      value.value = big_endian(bytes);
+  if (exact_.oid != type_oid::kUuid) {
+    value.value = internal_time(big_endian(bytes), exact_.oid);
+    return value;
   }
+  // TimescaleDB takes no other version.
+  if ((static_cast<unsigned char>(bytes[kUuidVersionByte]) >> 4) != 7) return {};
+  value.value = (big_endian(bytes.substr(0, kUuidTimeBytes)) & ((std::int64_t{1} << 48) - 1)) * 1000;
   return value;
 }
 

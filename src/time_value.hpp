@@ -23,6 +23,11 @@ struct TimeValue {
   std::int64_t value = 0;
 };
 
+// From a type's binary value (microseconds or days from 2000-01-01, or the integer itself). Infinities, and dates behind
+// the last timestamp, are the last value at that end.
+// REQUIRES: not a UUID's.
+[[nodiscard]] std::int64_t internal_time(std::int64_t binary, std::uint32_t type_oid);
+
 class TimeReader {
  public:
   // `exact`: the session's settings.

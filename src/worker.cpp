@@ -198,6 +198,7 @@ Result<Worker::Written> Worker::write_records(const Batch& batch, const Transact
     HYPERCOPY_ASSIGN(const Stored stored, store_or_read_as_windows_1252(batch, head));
     return Written{.claimed = stored.claimed, .rows = stored.rows};
   }
+  HYPERCOPY_TRY(copier_.see_to_chunks(batch));
   auto isolated = isolation_.copy(
       batch, head, checks,
       [&](std::span<const RejectedRecord> rejected) { return run_.rejects->allows(batch, rejected); }, turn);
@@ -338,6 +339,7 @@ Status Worker::send_on(SingleTransaction& load, Batch batch) {
     load.trail = CopyTrail();
     load.open = load.parts.size() - 1;
   }
+  HYPERCOPY_TRY(copier_.see_to_chunks(batch));
   HYPERCOPY_ASSIGN(const std::string_view prepared, copier_.prepare(batch));
   const Stopwatch watch(shares_.worker_sending);
   load.trail.add(std::move(batch), prepared);

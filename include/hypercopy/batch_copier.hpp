@@ -4,6 +4,8 @@
 //          its own words and with a line number. CopyForm::as_it_is: never encoded. prepare() gives the bytes that are
 //          sent then: the batch's, or without the fields that no column takes. send_run() sends parts of a batch for
 //          bad_record_isolation.hpp: what belongs to each COPY follows it there.
+// Chunks:  of a hypertable, which the batch needs, are counted and made before its transaction begins
+//          (chunks_ahead.hpp).
 // Order:   encoded records are sent in the order of time where the input has another (record_order.hpp), but into a staging
 //          table, where their order decides. What is refused then goes again in the order of the input, so that the
 //          server's line and the first of several bad records are what they are without sorting.
@@ -21,6 +23,7 @@
 #include <string_view>
 
 #include "hypercopy/batch.hpp"
+#include "hypercopy/chunks_ahead.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/record_encoder.hpp"
@@ -54,11 +57,20 @@ enum class CopyForm : std::uint8_t { best, as_it_is };
 
 class BatchCopier {
  public:
-  BatchCopier(CopyStream& stream, WireChoice& wire, Console& console, TimeShares& shares, Kernel kernel)
-      : stream_(stream), wire_(wire), console_(console), shares_(shares), encoder_(kernel) {}
+  // `chunks`: none where the target has none to be counted or made.
+  BatchCopier(CopyStream& stream, WireChoice& wire, Console& console, TimeShares& shares, Kernel kernel,
+              ChunksAhead* chunks = nullptr)
+      : stream_(stream),
+        wire_(wire),
+        console_(console),
+        shares_(shares),
+        encoder_(kernel),
+        chunks_(chunks, kernel) {}
 
   [[nodiscard]] Result<Copied> copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
                                     CopyForm form);
+  // For a batch that does not go by copy(); no transaction is open.
+  [[nodiscard]] Status see_to_chunks(const Batch& batch);
   // `bytes` are what the statement wants.
   [[nodiscard]] Result<Copied> send(std::string_view bytes, const TransactionHead& head,
                                     const std::string& copy_sql);
@@ -96,6 +108,7 @@ class BatchCopier {
                                           const std::string& copy_sql);
   [[nodiscard]] Result<Copied> copy_encoded(const Batch& batch, const EncodedFront& encoded,
                                             const TransactionHead& head, const CopyInto& into);
+  [[nodiscard]] Status see_to_chunks(const Batch& batch, const EncodedFront& encoded);
   void order_by_time(const InputFile& file, const EncodedFront& encoded);
   template <typename Put>
   [[nodiscard]] Result<Copied> copy_run(const TransactionHead& head, const std::string& copy_sql, Put put);
@@ -105,6 +118,7 @@ class BatchCopier {
   Console& console_;
   TimeShares& shares_;
   RecordEncoder encoder_;
+  BatchChunks chunks_;
   std::string prepared_;
   RecordOrder by_time_;
   std::span<const std::uint32_t> order_{};  // of what was sent last; empty: as it lies

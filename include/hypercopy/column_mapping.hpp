@@ -41,6 +41,9 @@ struct ColumnMapping {
 [[nodiscard]] Result<ColumnMapping> map_columns(const LoadOptions& options, const TargetTable& table,
                                                 std::optional<std::string_view> header);
 
+// The index of a column's field among those of a record, dropped ones counted; nothing for one that is not loaded.
+[[nodiscard]] std::optional<std::size_t> field_of(const ColumnMapping& mapping, std::string_view column);
+
 // --column-map's value: "csv:db,csv2:db2" (neither ',' nor ':' in a name) or, where the first byte that is
 // not blank is '{', a JSON object {"csv":"db"}. Names are taken as they are: case and blanks count.
 // Errors:   usage: no name, an empty name, a header field or a column that is named twice.

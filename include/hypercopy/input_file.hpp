@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "hypercopy/chunk_field.hpp"
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/dialect.hpp"
 #include "hypercopy/merge_statement.hpp"
@@ -28,8 +29,9 @@ struct InputFile {
   std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
   std::string binary_sql{};                        // COPY BINARY, where there is an encoding
   std::optional<TimeKey> time_key{};               // its encoded batches are sent in the order of this field
-  std::string copy_sql;                            // the COPY statement for its batches
-  std::optional<MergeSql> merge{};                 // for batches with conflicts, under --on-conflict
+  std::optional<ChunkField> chunk_field{};  // where the target is a hypertable and the input has its time
+  std::string copy_sql;                     // the COPY statement for its batches
+  std::optional<MergeSql> merge{};          // for batches with conflicts, under --on-conflict
 };
 
 }  // namespace hypercopy

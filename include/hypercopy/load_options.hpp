@@ -116,8 +116,9 @@ struct LoadOptions {
   bool order_by_time = true;                                   // --order-by-time: within a batch
   DirectCompress direct_compress = DirectCompress::automatic;  // --direct-compress
   AfterLoad after{};                                           // --after
-  bool pause_jobs = false;  // --pause-jobs: policies of the hypertable do not start meanwhile
-  bool truncate = false;    // --truncate: TRUNCATE in the first step, after the input was checked
+  bool pause_jobs = false;                // --pause-jobs: policies of the hypertable do not start meanwhile
+  std::uint64_t max_new_chunks = 10'000;  // --max-new-chunks: of a hypertable; 0: no limit
+  bool truncate = false;  // --truncate: TRUNCATE in the first step, after the input was checked
   std::chrono::milliseconds retry_timeout{
       300'000};             // --retry-timeout: for failures that pass; 0: never again
   std::string import_id{};  // --import-id: the load is kept in a ledger on the server and can be resumed

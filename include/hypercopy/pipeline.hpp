@@ -38,6 +38,7 @@ struct PipelineOptions {
   std::size_t inputs = 1;
   WorkerPolicy policy{};
   const BatchClaims* claims = nullptr;
+  ChunksAhead* chunks = nullptr;
   Wire wire = Wire::csv;
   Kernel kernel = Kernel::scalar;  // of the field index
   RejectSink* rejects = nullptr;   // keeps bad records; none: the first one ends the run

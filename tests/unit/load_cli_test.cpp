@@ -115,6 +115,8 @@ const std::vector<AcceptedCase>& accepted() {
       {"batch_bytes_plain",
        {"--batch-bytes", "1000"},
        [](const Options& o) { return o.batch_bytes == 1000; }},
+      {"max_new_chunks", {"--max-new-chunks", "7"}, [](const Options& o) { return o.max_new_chunks == 7; }},
+      {"max_new_chunks_default", {}, [](const Options& o) { return o.max_new_chunks == 10'000; }},
       {"batch_rows", {"--batch-rows", "7"}, [](const Options& o) { return o.batch_records == 7; }},
       {"truncate", {"--truncate"}, [](const Options& o) { return o.truncate; }},
       {"on_error",
@@ -308,6 +310,7 @@ const std::vector<RefusedCase>& refused() {
       {"reporting_period_of_nothing", {"load", "-t", "t", "--reporting-period", "0"}, "--reporting-period"},
       {"standard_input_twice", {"load", "-t", "t", "-", "-"}, "standard input"},
       {"file_empty", {"load", "-t", "t", ""}, "file"},
+      {"max_new_chunks_negative", {"load", "-t", "t", "--max-new-chunks", "-1"}, "--max-new-chunks"},
       {"batch_rows_negative", {"load", "-t", "t", "--batch-rows", "-1"}, "--batch-rows"},
   };
   return all;

@@ -64,6 +64,7 @@ TEST(ParallelCopyDefaults, AreThePeers) {
   EXPECT_EQ(options.columns, Names{});
   EXPECT_EQ(options.column_map, ColumnMap{});
   EXPECT_EQ(options.limit_records, 0U);
+  EXPECT_EQ(options.max_new_chunks, 0U);
   EXPECT_EQ(options.jobs, 1U);
   EXPECT_EQ(options.batch_records, 5000U);
   EXPECT_EQ(options.batch_bytes, 4'194'304U);
