@@ -109,10 +109,13 @@ Status analyze(const LoadPlan& plan, const Connect& connect) {
 
 }  // namespace
 
-Status finish_target(const LoadPlan& plan, const Connect& connect, Console& console) {
+Status finish_target(const LoadPlan& plan, const RefreshRange& range, const Connect& connect,
+                     Console& console, StopAt stop) {
   if (plan.options.after.compress) HYPERCOPY_TRY(compress_chunks(plan, connect, console));
   if (plan.options.after.analyze) HYPERCOPY_TRY(analyze(plan, connect));
-  return {};
+  if (!plan.options.after.refresh) return {};
+  return refresh_aggregates(
+      plan, range, [&] { return connect(1); }, console, stop);
 }
 
 }  // namespace hypercopy

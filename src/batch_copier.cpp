@@ -15,6 +15,18 @@ Result<Copied> unless_refused(Result<Copied> copied) {
   return copied;
 }
 
+// What stands behind a value that was given up is sent as CSV.
+void note_times(const InputFile& file, const EncodedFront& front) {
+  if (!file.loaded_times || (front.records == 0 && !front.why)) return;
+  const auto span =
+      file.time_key && !front.why ? key_span(front.stream, front.starts, *file.time_key) : std::nullopt;
+  if (span) {
+    file.loaded_times->add(*span);
+  } else {
+    file.loaded_times->lose();
+  }
+}
+
 }  // namespace
 
 Status check_row_count(std::uint64_t records, std::uint64_t rows, bool may_suppress_rows) {
@@ -46,11 +58,17 @@ Result<std::string_view> BatchCopier::prepare_run(const Batch& batch, std::strin
   return std::string_view(prepared_);
 }
 
-bool BatchCopier::encodes(const InputFile& file) const { return file.encoding && wire_.tries(); }
+bool BatchCopier::encodes(const InputFile& file) const {
+  const bool encodes = file.encoding && wire_.tries();
+  if (!encodes && file.loaded_times) file.loaded_times->lose();
+  return encodes;
+}
 
 EncodedFront BatchCopier::encode_front(const Batch& batch, std::string_view records) {
   const Stopwatch watch(shares_.worker_encoding);
-  return encoder_.encode_front(records, batch.newline, *batch.file->encoding);
+  const EncodedFront front = encoder_.encode_front(records, batch.newline, *batch.file->encoding);
+  note_times(*batch.file, front);
+  return front;
 }
 
 std::string_view BatchCopier::prepared(const Batch& batch) const {

@@ -153,16 +153,19 @@ std::string rebuild_command(const ConnectionOptions& connection, const std::stri
   return resuming_command(words);
 }
 
+Status refuse_self_references(const TargetTable& table) {
+  if (table.self_references.empty()) return {};
+  return fail(ErrorKind::usage, "--defer-indexes is not possible for a table with a foreign key to itself",
+              "Such a table is loaded in one transaction. Leave --defer-indexes out.");
+}
+
 Status settle_indexes(LoadPlan& plan, Connection& connection, Connector& connector,
                       const LoadEnvironment& environment, LoadSummary& summary) {
   summary.rebuild_command = rebuild_command(plan.options.connection, summary.table);
   if (!plan.options.defer_indexes) {
     return rebuild_abandoned(plan, connection, connector, environment, summary);
   }
-  if (!plan.table.self_references.empty()) {
-    return fail(ErrorKind::usage, "--defer-indexes is not possible for a table with a foreign key to itself",
-                "Such a table is loaded in one transaction. Leave --defer-indexes out.");
-  }
+  HYPERCOPY_TRY(refuse_self_references(plan.table));
   HYPERCOPY_ASSIGN(plan.deferral, plan_deferral(connection, plan.table, rules_of(plan)));
   return {};
 }

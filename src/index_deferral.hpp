@@ -28,6 +28,8 @@ namespace hypercopy {
 // For a shell: builds what is owed of this table (of all, where it is empty).
 [[nodiscard]] std::string rebuild_command(const ConnectionOptions& connection, const std::string& table);
 
+[[nodiscard]] Status refuse_self_references(const TargetTable& table);
+
 [[nodiscard]] Status settle_indexes(LoadPlan& plan, Connection& connection, Connector& connector,
                                     const LoadEnvironment& environment, LoadSummary& summary);
 

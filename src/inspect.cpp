@@ -9,6 +9,7 @@
 #include "hypercopy/record_encoder.hpp"
 #include "input_sniff.hpp"
 #include "inspect_advice.hpp"
+#include "inspect_options.hpp"
 #include "load_plan.hpp"
 #include "partition_facts.hpp"
 #include "server_room.hpp"
@@ -338,7 +339,10 @@ Status inspect_with_target(Run& run) {
   const auto& hypertable = run.found.target->hypertable;
   HYPERCOPY_TRY(read_inputs(run, time_column_of(*run.found.target, partitions),
                             hypertable ? hypertable->primary().interval : 0));
-  return place_times(run, partitions);
+  HYPERCOPY_TRY(place_times(run, partitions));
+  const bool is_read = !run.plan.files.empty() && !run.found.limited;
+  return try_options(*run.connection, is_read ? std::optional(run.found.bytes()) : std::nullopt,
+                     *run.found.target);
 }
 
 Status inspect_alone(Run& run) {

@@ -27,6 +27,7 @@ constexpr double kWalShareToCheckpoint = 0.53;
 constexpr double kManyCheckpoints = 5;
 constexpr std::uint64_t kManyNewChunks = 1000;
 constexpr std::uint64_t kFewRowsPerChunk = 10'000;
+constexpr std::uint64_t kWorthDeferring = 100'000;      // records
 constexpr std::uint64_t kWorthALedger = 1'000'000'000;  // bytes
 
 std::string place(const Inspection& inspection, const Position& at) {
@@ -42,6 +43,13 @@ std::string trimmed(std::string text) {
 std::string seen(const Inspection& inspection, const CountedRecords& counted_records, std::string_view what) {
   return fmt::format("{} {} ({})", counted(counted_records.records, "record"), what,
                      trimmed(place(inspection, counted_records.first)));
+}
+
+// By those that --pause-jobs holds back.
+std::string_view done_to_chunks(std::string_view procedure) {
+  if (procedure == "policy_compression" || procedure == "policy_recompression") return "compresses chunks";
+  if (procedure == "policy_retention") return "drops old chunks";
+  return procedure == "policy_reorder" ? "rewrites chunks" : std::string_view();
 }
 
 class Advisor {
@@ -174,18 +182,20 @@ class Advisor {
       std::vector<std::string> names;
       names.reserve(hypertable.aggregates.size());
       for (const auto& aggregate : hypertable.aggregates) names.push_back(aggregate.name);
-      note(fmt::format("refresh {} after the load: what is below its watermark is not seen before",
-                       fmt::join(names, ", ")));
+      const std::string& refused = target.refresh.refused;
+      note(
+          fmt::format("what is loaded below the watermark of {} is not seen in it before it is refreshed: {}",
+                      fmt::join(names, ", "),
+                      refused.empty() ? "--after refresh does that, over the loaded times" : refused));
+      refreshes_after_ = refused.empty();
     }
   }
 
   void judge_jobs(const Hypertable& hypertable) {
     for (const auto& job : hypertable.jobs) {
-      if (!job.scheduled) continue;
-      const bool compression = job.procedure == "policy_compression";
-      if (!compression && job.procedure != "policy_retention") continue;
-      note(fmt::format("job {} {} while the load runs{}: --pause-jobs holds it back", job.id,
-                       compression ? "compresses chunks, perhaps" : "drops old chunks, perhaps",
+      const std::string_view what = job.scheduled ? done_to_chunks(job.procedure) : std::string_view();
+      if (what.empty()) continue;
+      note(fmt::format("job {} {}, perhaps while the load runs{}: --pause-jobs holds it back", job.id, what,
                        job.next_start.empty() ? "" : fmt::format(" (next at {})", job.next_start)));
       pauses_jobs_ = true;
     }
@@ -206,17 +216,26 @@ class Advisor {
     }
   }
 
-  void judge_facts(const InspectedTarget& target) {
-    const auto secondary =
-        static_cast<std::uint64_t>(std::ranges::count_if(target.facts.indexes, [](const TableIndex& index) {
-          return !index.unique && !index.exclusion && index.method != "brin";
-        }));
-    if (secondary > 1 && found_.records() > kFewRowsPerChunk) {
-      note(
-          fmt::format("{} are kept up to date row by row: --defer-indexes drops them before a large load and "
-                      "builds them after it, which costs a fraction",
-                      counted(secondary, "secondary index", "secondary indexes")));
+  // One index costs about as much built at the end, three cost half.
+  void judge_indexes(const InspectedTarget& target) {
+    std::vector<std::string> secondary;
+    for (const auto& index : target.facts.indexes) {
+      if (!index.unique && !index.exclusion && index.method != "brin") secondary.push_back(index.name);
     }
+    if (secondary.size() < 2 || found_.records() < kWorthDeferring) return;
+    const std::string& refused = target.defer_indexes.refused;
+    defers_indexes_ = refused.empty();
+    note(fmt::format(
+        "{} are kept up to date row by row ({}): {}",
+        counted(secondary.size(), "secondary index", "secondary indexes"), fmt::join(secondary, ", "),
+        refused.empty()
+            ? "--defer-indexes drops them before the load and builds them again at its end, which "
+              "costs about half; in between, queries do without them"
+            : refused));
+  }
+
+  void judge_facts(const InspectedTarget& target) {
+    judge_indexes(target);
     const bool row_triggers = std::ranges::any_of(target.facts.triggers, &TableTrigger::for_each_row);
     const bool before_row = std::ranges::any_of(target.facts.triggers, [](const TableTrigger& trigger) {
       return trigger.for_each_row && trigger.before;
@@ -270,7 +289,11 @@ class Advisor {
                                                 : std::filesystem::path(load.files.front()).stem().string());
     }
     if (pauses_jobs_) words.emplace_back("--pause-jobs");
-    if (compresses_after_) words.insert(words.end(), {"--after", "compress"});
+    if (defers_indexes_) words.emplace_back("--defer-indexes");
+    if (compresses_after_ || refreshes_after_) {
+      words.emplace_back("--after");
+      words.emplace_back(!refreshes_after_ ? "compress" : compresses_after_ ? "compress,refresh" : "refresh");
+    }
     std::string text = "hypercopy load";
     for (const auto& word : words) text += " " + shell_word(word);
     for (const auto& file : load.files) text += " " + shell_word(file);
@@ -281,6 +304,8 @@ class Advisor {
   const InspectOptions& options_;
   bool pauses_jobs_ = false;
   bool compresses_after_ = false;
+  bool refreshes_after_ = false;
+  bool defers_indexes_ = false;
 };
 
 }  // namespace

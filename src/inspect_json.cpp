@@ -198,6 +198,13 @@ Json hypertable_json(const InspectedTarget& target) {
             {"compressed_records", chunks.compressed_records}}}};
 }
 
+// null: there is nothing that it would be for.
+Json option_json(const InspectedOption& option) {
+  if (!option.tried) return nullptr;
+  return {{"accepted", option.refused.empty()},
+          {"refused", option.refused.empty() ? Json(nullptr) : Json(option.refused)}};
+}
+
 Json target_json(const Inspection& found) {
   if (!found.target) return nullptr;
   const InspectedTarget& target = *found.target;
@@ -212,6 +219,8 @@ Json target_json(const Inspection& found) {
                                                 {"has_default", target.partitions->has_default},
                                                 {"without_partition", target.partitions->homeless}}
                                          : Json(nullptr);
+  json["options"] = {{"defer_indexes", option_json(target.defer_indexes)},
+                     {"after_refresh", option_json(target.refresh)}};
   json["expected_bytes"] = {
       {"table", target.table_bytes}, {"indexes", target.index_bytes}, {"wal", target.wal_bytes}};
   return json;

@@ -83,6 +83,13 @@ Result<std::unique_ptr<JobPause>> pause_jobs(const LoadPlan& plan, Connector& co
       environment.console, environment.cancellation);
 }
 
+// What other runs and loaders did for an import, this one has not read.
+RefreshRange refresh_range(const LoadPlan& plan, const LoadSummary& summary) {
+  const bool is_known =
+      plan.loaded_times && !plan.loaded_times->is_lost() && summary.totals.already_done.records == 0;
+  return {.everything = plan.options.truncate, .loaded = is_known ? plan.loaded_times->span() : std::nullopt};
+}
+
 Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environment, LoadSummary& summary) {
   summary.table = display_qualified(options.table.schema, options.table.name);
   ServerNotices notices(environment.console);
@@ -104,7 +111,8 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
     HYPERCOPY_TRY(pin_session(connection, planned.plan.session));
     return connection;
   };
-  return finish_target(planned.plan, connect, environment.console);
+  return finish_target(planned.plan, refresh_range(planned.plan, summary), connect, environment.console,
+                       {environment.cancellation});
 }
 
 }  // namespace

@@ -146,8 +146,10 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->option_text("WHEN")
       ->group(kGroup);
-  app.add_option("--after", words.after,
-                 "when all is loaded: compress (the chunks that are not, or not fully), analyze")
+  app.add_option(
+         "--after", words.after,
+         "when all is loaded: compress (the chunks that are not, or not fully), analyze, refresh (the "
+         "continuous aggregates, over the loaded times)")
       ->type_name("A,B")
       ->group(kGroup);
   app.add_option("--max-new-chunks", words.options.max_new_chunks,
@@ -290,8 +292,11 @@ Status read_after(const std::string& text, AfterLoad& after) {
       after.compress = true;
     } else if (action == "analyze") {
       after.analyze = true;
+    } else if (action == "refresh") {
+      after.refresh = true;
     } else {
-      return fail(ErrorKind::usage, fmt::format("--after knows compress and analyze, not {}", action));
+      return fail(ErrorKind::usage,
+                  fmt::format("--after knows compress, analyze and refresh, not {}", action));
     }
   }
   return {};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "aggregate_refresh.hpp"
 #include "batch_plan.hpp"
 #include "hypercopy/reject_files.hpp"
 #include "load_chunks.hpp"
@@ -261,6 +262,13 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
     HYPERCOPY_ASSIGN(plan.hypertable, read_hypertable(connection, plan.table));
     HYPERCOPY_ASSIGN(plan.facts, read_table_facts(connection, plan.table));
   }
+  HYPERCOPY_TRY(check_after(plan, connection));
+  if (loads_unnoted(plan)) {
+    plan.notices.emplace_back(
+        "the table's triggers make COPY insert row by row, which TimescaleDB does not note for continuous "
+        "aggregates: what is loaded below their watermark needs a forced refresh");
+  }
+  if (options.after.refresh) plan.loaded_times = std::make_shared<LoadedTimes>();
   if (plan.wire != Wire::csv && options.where.empty() && !options.atomic) {
     HYPERCOPY_ASSIGN(plan.time_order, describe_time_order(connection, plan.table, plan.hypertable));
   }
@@ -304,6 +312,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const Ba
   file->prologue = prologue.bytes;
   file->dialect = options.dialect;
   file->split = plan.split;
+  file->loaded_times = plan.loaded_times;
   const bool match = options.header == Header::match;
   if (match && !prologue.header) {
     input.notices.push_back(fmt::format("{} is empty: it has no header and no records", name));

@@ -35,6 +35,7 @@ struct LoadPlan {
   TableFacts facts{};  // of a hypertable
   bool direct_compress = false;
   SendOrder time_order{};
+  std::shared_ptr<LoadedTimes> loaded_times{};  // --after refresh: is told what is encoded
   std::optional<CopyStatement> statement{};
   std::optional<MergeStatement> merge{};   // --on-conflict
   std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to

@@ -37,6 +37,19 @@ bool is_time_key_type(std::uint32_t type) {
   return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
 }
 
+std::optional<KeySpan> key_span(std::string_view stream, std::span<const std::size_t> starts,
+                                const TimeKey& key) {
+  if (starts.size() < 2) return std::nullopt;
+  KeySpan span{.least = INT64_MAX, .most = INT64_MIN};
+  for (const std::size_t tuple : starts.first(starts.size() - 1)) {
+    const std::int64_t time = read_key(stream.data() + tuple, key);
+    if (time == kNullKey) return std::nullopt;
+    span.least = std::min(span.least, time);
+    span.most = std::max(span.most, time);
+  }
+  return span;
+}
+
 std::span<const std::uint32_t> RecordOrder::find(std::string_view stream, std::span<const std::size_t> starts,
                                                  const TimeKey& key) {
   if (starts.size() < 3 || starts.size() > UINT32_MAX) return {};

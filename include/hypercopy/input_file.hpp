@@ -1,7 +1,7 @@
 // One input of a run: what all its batches share.
 // Shape:   made when the input is opened and its header is read; read-only afterwards.
 // Owns:    everything. Batches hold it by shared_ptr, so it lives as long as the last of them.
-// Threads: any, read-only.
+// Threads: any, read-only; loaded_times has its own rule.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include "hypercopy/chunk_field.hpp"
 #include "hypercopy/column_mapping.hpp"
 #include "hypercopy/dialect.hpp"
+#include "hypercopy/loaded_times.hpp"
 #include "hypercopy/merge_statement.hpp"
 #include "hypercopy/record_encoder.hpp"
 #include "hypercopy/record_order.hpp"
@@ -29,9 +30,10 @@ struct InputFile {
   std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
   std::string binary_sql{};                        // COPY BINARY, where there is an encoding
   std::optional<TimeKey> time_key{};               // its encoded batches are sent in the order of this field
-  std::optional<ChunkField> chunk_field{};  // where the target is a hypertable and the input has its time
-  std::string copy_sql;                     // the COPY statement for its batches
-  std::optional<MergeSql> merge{};          // for batches with conflicts, under --on-conflict
+  std::optional<ChunkField> chunk_field{};      // where the target is a hypertable and the input has its time
+  std::shared_ptr<LoadedTimes> loaded_times{};  // of the run, where they are asked for
+  std::string copy_sql;                         // the COPY statement for its batches
+  std::optional<MergeSql> merge{};              // for batches with conflicts, under --on-conflict
 };
 
 }  // namespace hypercopy

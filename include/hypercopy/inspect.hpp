@@ -76,6 +76,12 @@ struct ServerFacts {
   std::string synchronous_commit;
 };
 
+// An option of the load that this table and input were tried with.
+struct InspectedOption {
+  bool tried = false;
+  std::string refused{};  // why the load would not take it; empty: it would
+};
+
 struct InspectedTarget {
   TargetTable table;
   TableFacts facts{};
@@ -83,6 +89,8 @@ struct InspectedTarget {
   ChunkForecast chunks{};  // of a hypertable
   std::optional<InspectedPartitions> partitions{};
   ServerFacts server{};
+  InspectedOption defer_indexes{};  // of a table with secondary indexes
+  InspectedOption refresh{};        // --after refresh: of a hypertable with continuous aggregates
   std::size_t fields_wanted = 0;
   // Estimates; 0 where there is no input.
   std::uint64_t table_bytes = 0;

@@ -93,6 +93,7 @@ enum class DirectCompress : std::uint8_t {
 struct AfterLoad {
   bool compress = false;
   bool analyze = false;
+  bool refresh = false;  // continuous aggregates
 };
 
 struct LoadOptions {

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hypercopy/loaded_times.hpp"
 #include "hypercopy/result.hpp"
 
 namespace hypercopy {
@@ -44,6 +45,10 @@ struct GroupCount {
 
 // Whether values of this type have a key: integers, dates, timestamps, and uuid, whose first bytes are a time in version 7.
 [[nodiscard]] bool is_time_key_type(std::uint32_t type_oid);
+
+// From the least to the greatest key of a stream's tuples; nothing where there is none, or one without a key.
+[[nodiscard]] std::optional<KeySpan> key_span(std::string_view stream, std::span<const std::size_t> starts,
+                                              const TimeKey& key);
 
 class RecordOrder {
  public:

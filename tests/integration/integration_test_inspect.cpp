@@ -318,5 +318,69 @@ TEST_F(Inspect, ARoleWithOneConnection) {
   if (default_jobs() > 1) expect_line(page, " -j 1 ");
 }
 
+// What the command recommends, the load takes.
+TEST_F(Inspect, TheCommandHasWhatPays) {
+  if (!has_timescale()) GTEST_SKIP() << "the server has no TimescaleDB";
+  server().execute(
+      "CREATE TABLE h (at timestamptz NOT NULL, a int, b text); SELECT create_hypertable('h', 'at');"
+      "CREATE INDEX h_a ON h (a); SELECT add_retention_policy('h', interval '900 years')");
+  server().execute(
+      "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', at) AS "
+      "at, count(*) "
+      "FROM h GROUP BY 1 WITH NO DATA");
+  const std::string file = folder_.file(
+      "in.csv", server().copy_out("COPY (SELECT timestamptz '2024-01-01' + n * interval '1 s', n, 'x' FROM "
+                                  "generate_series(1, 100000) n) TO STDOUT (FORMAT csv)"));
+  const Json json = inspect_json({"-t", "h", file});
+  EXPECT_EQ(json["target"]["options"]["defer_indexes"], Json({{"accepted", true}, {"refused", nullptr}}));
+  EXPECT_EQ(json["target"]["options"]["after_refresh"], Json({{"accepted", true}, {"refused", nullptr}}));
+  const std::string command = json["command"];
+  EXPECT_NE(command.find(" --pause-jobs --defer-indexes --after refresh "), std::string::npos) << command;
+  const Outcome page = inspect({"-t", "h", file});
+  expect_tidy(page.out);
+  expect_line(
+      page, "2 secondary indexes are kept up to date row by row (h_a, h_at_idx): --defer-indexes drops them");
+  expect_line(
+      page,
+      "below the watermark of daily is not seen in it before it is refreshed: --after refresh does that");
+  const Outcome run = run_program(
+      {"-c", program_path() + command.substr(std::string_view("hypercopy").size())}, {.program = "/bin/sh"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "COPY 100000\n");
+  // A few records are not worth it.
+  const Json few = inspect_json({"-t", "h", folder_.file("few.csv", "2024-01-01 00:00:00+00,1,x\n")});
+  EXPECT_EQ(std::string(few["command"]).find("--defer-indexes"), std::string::npos) << few["command"];
+}
+
+TEST_F(Inspect, WhatTheLoadWouldRefuseIsNotRecommended) {
+  if (!has_timescale()) GTEST_SKIP() << "the server has no TimescaleDB";
+  server().execute(
+      "CREATE TABLE h (at timestamptz NOT NULL, a int, b text); SELECT create_hypertable('h', 'at');"
+      "CREATE INDEX h_a ON h (a)");
+  server().execute(
+      "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', at) AS "
+      "at, count(*) "
+      "FROM h GROUP BY 1 WITH NO DATA");
+  const std::string file = folder_.file(
+      "in.csv", server().copy_out("COPY (SELECT timestamptz '2024-01-01' + n * interval '1 s', n, 'x' FROM "
+                                  "generate_series(1, 100000) n) TO STDOUT (FORMAT csv)"));
+  const TestRole role(server(), schema(), {});
+  const Outcome run =
+      run_program({"inspect", "-w", "-d", dsn() + " user=" + role.name(), "-t", "h", "--json", file});
+  EXPECT_EQ(run.exit_code, 0) << run.err << run.out;
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json["target"]["options"]["defer_indexes"]["accepted"], false);
+  EXPECT_EQ(json["target"]["options"]["after_refresh"]["accepted"], false);
+  const std::string command = json["command"];
+  EXPECT_EQ(command.find("--defer-indexes"), std::string::npos) << command;
+  EXPECT_EQ(command.find("--after"), std::string::npos) << command;
+  EXPECT_NE(json["notes"].dump().find("only its owner"), std::string::npos) << json["notes"];
+  EXPECT_NE(json["notes"].dump().find("--after refresh is not possible"), std::string::npos) << json["notes"];
+  server().execute("CREATE TABLE plain (a int)");
+  EXPECT_TRUE(
+      inspect_json({"-t", "plain", folder_.file("p.csv", "1\n")})["target"]["options"]["defer_indexes"]
+          .is_null());
+}
+
 }  // namespace
 }  // namespace hypercopy::test
