@@ -79,6 +79,7 @@ Result<std::vector<Aggregate>> read_aggregates(const LoadPlan& plan, Connection&
   const std::array<std::string, 2> name{plan.table.schema, plan.table.name};
   HYPERCOPY_ASSIGN(const QueryResult found, connection.execute(kAggregates, name));
   std::vector<Aggregate> aggregates;
+  aggregates.reserve(static_cast<std::size_t>(found.rows()));
   for (int row = 0; row < found.rows(); ++row) {
     aggregates.push_back({.id = number_at<int>(found, row, 0),
                           .source = number_at<int>(found, row, 1),

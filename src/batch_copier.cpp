@@ -66,7 +66,7 @@ bool BatchCopier::encodes(const InputFile& file) const {
 
 EncodedFront BatchCopier::encode_front(const Batch& batch, std::string_view records) {
   const Stopwatch watch(shares_.worker_encoding);
-  const EncodedFront front = encoder_.encode_front(records, batch.newline, *batch.file->encoding);
+  EncodedFront front = encoder_.encode_front(records, batch.newline, *batch.file->encoding);
   note_times(*batch.file, front);
   return front;
 }
