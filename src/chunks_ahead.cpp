@@ -16,11 +16,15 @@ namespace {
 // TimescaleDB's own: a chunk lies there with other bounds.
 constexpr std::string_view kCollision = "TS503";
 
+// Shorter chunks, of an older interval, may cover the range together.
 bool is_covered(const NeededChunk& needed, const std::vector<TimeRange>& existing) {
-  const auto behind =
+  auto behind =
       std::ranges::upper_bound(existing, needed.least, {}, [](const TimeRange& one) { return one.begin; });
   if (behind == existing.begin()) return false;
-  return needed.greatest < std::prev(behind)->end || std::prev(behind)->end == INT64_MAX;
+  std::int64_t end = std::prev(behind)->end;
+  if (needed.least >= end && end != INT64_MAX) return false;
+  for (; behind != existing.end() && behind->begin <= end; ++behind) end = std::max(end, behind->end);
+  return needed.greatest < end || end == INT64_MAX;
 }
 
 bool overlaps(const TimeRange& range, const std::vector<TimeRange>& existing) {

@@ -141,6 +141,15 @@ TEST_P(ByKeyOrText, WhatExistsIsNeitherCountedNorMade) {
   EXPECT_EQ(made_.made, (Ranges{{10, 20}}));
 }
 
+TEST_P(ByKeyOrText, ShorterChunksCoverARangeTogether) {
+  made_.existing = {{0, 4}, {4, 8}, {8, 12}, {20, 24}, {26, 30}};
+  start({.most_new = 1, .makes = true});
+  ASSERT_TRUE(see_to({1, 9}, GetParam()));
+  EXPECT_TRUE(see_to({21, 27}, GetParam()));  // 24 and 25 have no chunk
+  EXPECT_FALSE(see_to({31}, GetParam()));
+  EXPECT_TRUE(made_.made.empty());
+}
+
 // A chunk of another interval covers a part of the range: the server cuts the new one.
 TEST_P(ByKeyOrText, PartlyCoveredRangesAreCountedAndLeftToTheServer) {
   made_.existing = {{15, 22}};
