@@ -80,7 +80,7 @@ void BatchCopier::note_given_up(const Batch& batch, const GivenUp& why) {
   const std::string reason = why.column.empty() ? std::string("a record with another number of fields")
                                                 : fmt::format("a value of column {}", why.column);
   const std::string place =
-      fmt::format("{} in {}: record {}", reason, batch.file->name, batch.first.record + why.record);
+      fmt::format("{} in {}: record {}", reason, batch.file->name, record_number(batch, why.record));
   console_.log(LogLevel::verbose, fmt::format("{} is left to the server's CSV reader", place));
   if (last) {
     console_.log(
@@ -182,7 +182,7 @@ void BatchCopier::order_by_time(const InputFile& file, const EncodedFront& encod
   if (!file.time_key) return;
   const Stopwatch watch(shares_.worker_encoding);
   order_ = by_time_.find(encoded.stream, encoded.starts, *file.time_key);
-  if (order_.empty() || !wire_.sorted()) return;
+  if (order_.empty() || !wire_.sorted() || file.regroup_by) return;
   console_.log(
       LogLevel::info,
       fmt::format("{} is not in the order of time: the records of each batch are sorted by it before "

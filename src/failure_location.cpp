@@ -11,7 +11,8 @@ namespace hypercopy {
 
 namespace {
 
-// Calls visit(record) for each record of `rest`, which begins where the batch does, until it gives true.
+// Calls visit(record) for each record of `rest`, which begins where the batch does, until it gives true. The positions are
+// the input's where `rest` is all of a batch whose records follow each other.
 template <typename Visit>
 std::optional<RecordInBatch> find_record(const Batch& batch, std::string_view rest, Visit visit) {
   RecordSplitter splitter(batch.file->split, Kernel::scalar, batch.first);
@@ -151,10 +152,17 @@ std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::u
 
 std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index) {
   std::uint64_t counter = 0;
-  return find_record(batch, batch.bytes(), [&](const RecordInBatch&) { return counter++ == index; });
+  auto record = find_record(batch, batch.bytes(), [&](const RecordInBatch&) { return counter++ == index; });
+  if (record && batch.places) record->at = batch.places->at(index);
+  return record;
+}
+
+std::uint64_t record_number(const Batch& batch, std::uint64_t index) {
+  return batch.places ? batch.places->at(index).record : batch.first.record + index;
 }
 
 Position last_of(const Batch& batch) {
+  if (batch.places) return batch.places->last();
   const std::string_view bytes = batch.bytes();
   const std::uint64_t newlines = count_byte(bytes, batch.newline == NewlineStyle::cr ? '\r' : '\n');
   return Position{.byte = batch.first.byte + bytes.size() - 1,
@@ -166,6 +174,13 @@ Location extent_of(const Batch& batch) {
   Location location{.source = batch.file->name, .at = batch.first};
   if (batch.records > 1) location.last = last_of(batch);
   return location;
+}
+
+std::string describe_extent(const Batch& batch) {
+  const Position last = last_of(batch);
+  const std::string between = fmt::format("records {} to {} (bytes {} to {}) of {}", batch.first.record,
+                                          last.record, batch.first.byte, last.byte, batch.file->name);
+  return batch.places ? fmt::format("{} records between {}", batch.records, between) : between;
 }
 
 }  // namespace hypercopy

@@ -133,9 +133,17 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->group(kGroup);
   app.add_option(
          "--order-by-time", words.order_by_time,
-         "auto: sort the records of a batch that come in another order, for hypertables; off: as they come")
-      ->check(CLI::IsMember({"auto", "off"}))
-      ->option_text("ORDER")
+         "auto: by time within each batch, for hypertables, and across batches where a sample says that it "
+         "pays; on (or no word): across batches; off: as they come")
+      ->expected(0, 1)
+      ->check(CLI::IsMember({"auto", "off", "on"}))
+      ->option_text("[ORDER]")
+      ->group(kGroup);
+  app.add_option("--order-memory", words.options.order_memory,
+                 "memory for records that are regrouped by time (default 256MB)")
+      ->check(CLI::Validator(refuse_minus, ""))
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
       ->group(kGroup);
   app.add_flag("--pause-jobs", words.options.pause_jobs,
                "hold back the hypertable's compression, retention and reorder jobs while it is loaded")
@@ -313,7 +321,8 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   if (words.direct_compress != "auto")
     options.direct_compress = words.direct_compress == "on" ? DirectCompress::on : DirectCompress::off;
   HYPERCOPY_TRY(read_after(words.after, options.after));
-  options.order_by_time = words.order_by_time == "auto";
+  if (words.order_by_time != "auto")
+    options.order_by_time = words.order_by_time == "off" ? OrderByTime::off : OrderByTime::on;
   options.defer_indexes = words.defer_indexes != "false";
   options.force_deferral = words.defer_indexes == "force";
   if (words.on_error == "reject") options.on_error = OnError::reject;

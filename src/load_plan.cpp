@@ -10,6 +10,7 @@
 #include "hypercopy/reject_files.hpp"
 #include "load_chunks.hpp"
 #include "typed_text.hpp"
+#include "window_plan.hpp"
 
 namespace hypercopy {
 
@@ -157,7 +158,7 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
   }
   file.encoding = std::move(decision.plan);
   file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
-  if (!plan.options.order_by_time) return {};
+  if (plan.options.order_by_time == OrderByTime::off) return {};
   OrderDecision order = order_of(plan.time_order, plan.table, file.mapping);
   file.time_key = order.key;
   if (!order.reason.empty())
@@ -269,7 +270,8 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
         "aggregates: what is loaded below their watermark needs a forced refresh");
   }
   if (options.after.refresh) plan.loaded_times = std::make_shared<LoadedTimes>();
-  if (plan.wire != Wire::csv && options.where.empty() && !options.atomic) {
+  const bool may_order = plan.wire != Wire::csv || options.order_by_time == OrderByTime::on;
+  if (may_order && options.where.empty() && !options.atomic) {
     HYPERCOPY_ASSIGN(plan.time_order, describe_time_order(connection, plan.table, plan.hypertable));
   }
   HYPERCOPY_TRY(plan_merge(plan, connection));
@@ -283,6 +285,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
   }
   HYPERCOPY_TRY(check_headers(plan, connection, cancellation));
   HYPERCOPY_TRY(plan_batches(plan, connection, cancellation));
+  HYPERCOPY_TRY(plan_windows(plan, cancellation));
   HYPERCOPY_TRY(plan_rejects(plan));
   return PlannedLoad{.plan = std::move(plan), .connection = std::move(connection)};
 }
@@ -330,6 +333,7 @@ Result<OpenedInput> open_input(const LoadPlan& plan, std::size_t index, const Ba
     input.notices.push_back(fmt::format("{}: {}", name, notice));
   if (plan.wire != Wire::csv) HYPERCOPY_TRY(choose_encoding(plan, *file, input.details));
   file->chunk_field = chunk_field_of(plan, file->mapping);
+  if (plan.order_memory > 0) HYPERCOPY_TRY(choose_regrouping(plan, *file));
   file->copy_sql = plan.statement->for_columns(file->mapping.columns);
   if (plan.merge && !file->mapping.columns.empty()) {
     HYPERCOPY_ASSIGN(file->merge, plan.merge->for_columns(file->mapping.columns));

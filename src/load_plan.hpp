@@ -36,6 +36,7 @@ struct LoadPlan {
   bool direct_compress = false;
   SendOrder time_order{};
   std::shared_ptr<LoadedTimes> loaded_times{};  // --after refresh: is told what is encoded
+  std::size_t order_memory = 0;  // for records regrouped by time across batches; 0: they are not
   std::optional<CopyStatement> statement{};
   std::optional<MergeStatement> merge{};   // --on-conflict
   std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to

@@ -10,6 +10,7 @@
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/reject_files.hpp"
 #include "hypercopy/sql_identifier.hpp"
+#include "hypercopy/time_windows.hpp"
 #include "import_feed.hpp"
 #include "import_rejects.hpp"
 #include "load_chunks.hpp"
@@ -70,6 +71,13 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                          .wire = plan.wire,
                          .kernel = plan.kernel,
                          .max_rejects = options.max_rejects};
+}
+
+WindowOptions window_options(const LoadPlan& plan) {
+  return {.memory_bytes = plan.order_memory,
+          .slice = {.bytes = plan.batch_bytes,
+                    .records = plan.options.batch_records == 0 ? UINT64_MAX : plan.options.batch_records},
+          .kernel = plan.kernel};
 }
 
 // The header of standard input or a FIFO cannot be read ahead of the run. Where it decides whether the
@@ -149,10 +157,11 @@ void PlannedRun::run_workers() {
   if (!plan_.reject_files.empty()) {
     pipeline.rejects = import_ ? static_cast<RejectSink*>(&rows) : &files;
   }
-  add_outcome(run_pipeline(pipeline,
-                           import_ ? import_feed(import_->ledger(), open_input, inputs)
-                                   : sequential_feed(open_input, inputs),
-                           open_stream, environment_.console, environment_.cancellation, *run_stop_, watch),
+  FeedOpener feed =
+      import_ ? import_feed(import_->ledger(), open_input, inputs) : sequential_feed(open_input, inputs);
+  if (plan_.order_memory > 0) feed = windowed_feed(std::move(feed), window_options(plan_));
+  add_outcome(run_pipeline(pipeline, feed, open_stream, environment_.console, environment_.cancellation,
+                           *run_stop_, watch),
               summary_);
   summary_.reject_files = files.written();
   if (chunks && chunks->made() > 0) {

@@ -2,7 +2,7 @@
 
 namespace hypercopy {
 
-RecordIndex::RecordIndex(const Batch& batch, Kernel kernel) : bytes_(batch.bytes()) {
+RecordIndex::RecordIndex(const Batch& batch, Kernel kernel) : bytes_(batch.bytes()), places_(batch.places) {
   begins_.reserve(batch.records + 1);
   RecordSplitter splitter(batch.file->split, kernel, batch.first);
   std::string_view rest = bytes_;

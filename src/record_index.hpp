@@ -5,6 +5,7 @@
 // Owns:    positions only; the bytes are the batch's, which must outlive this.
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +19,9 @@ class RecordIndex {
   RecordIndex(const Batch& batch, Kernel kernel);
 
   [[nodiscard]] std::size_t records() const { return begins_.size() - 1; }
-  [[nodiscard]] const Position& position(std::size_t record) const { return begins_[record]; }
+  [[nodiscard]] Position position(std::size_t record) const {
+    return places_ ? places_->at(record) : begins_[record];
+  }
   // Records [first, end).
   [[nodiscard]] std::string_view bytes(std::size_t first, std::size_t end) const {
     return bytes_.substr(begins_[first].byte - begins_.front().byte, begins_[end].byte - begins_[first].byte);
@@ -26,7 +29,8 @@ class RecordIndex {
 
  private:
   std::string_view bytes_;
-  std::vector<Position> begins_;  // and the end
+  std::shared_ptr<const RecordPlaces> places_;  // the batch's
+  std::vector<Position> begins_;                // and the end
 };
 
 }  // namespace hypercopy

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
-#include "hypercopy/field_index.hpp"
-#include "hypercopy/record_fields.hpp"
-#include "time_value.hpp"
+#include "hypercopy/field_encoder.hpp"
+#include "time_column.hpp"
 
 namespace hypercopy {
 
@@ -68,20 +66,10 @@ TimeOrder TimeSurveyResult::order() const {
 }
 
 struct TimeSurvey::State {
-  State(const Dialect& of, const SplitOptions& split_options, const TimeField& time_field, Kernel chosen)
-      : dialect(of),
-        split(split_options),
-        field(time_field),
-        kernel(chosen),
-        reader(time_field.type_oid, {.utc = time_field.utc, .server_version = time_field.server_version}) {
-    if (dialect.format == Format::csv) indexer.emplace(dialect, field.fields, kernel);
-  }
+  State(const Dialect& dialect, const SplitOptions& split, const TimeField& time_field, Kernel kernel)
+      : interval(time_field.interval), column(dialect, split, time_field, kernel) {}
 
-  void add_indexed(std::string_view records, Places& places, NewlineStyle newline);
-  void add_block(const FieldBlock& block, const char* records, Places& places);
-  void add_one_by_one(std::string_view records, std::size_t from, Places& places, NewlineStyle newline);
-  void add_record(std::string_view record, std::size_t byte, Places& places);
-  void add_field(const RawField& raw, std::size_t byte, Places& places);
+  void add_record(const RecordTime& record, std::size_t byte, Places& places);
   void add_value(const TimeValue& value, std::size_t byte, Places& places);
   void add_to_bucket(std::int64_t value, std::size_t byte, Places& places);
   // Looking for a place counts lines, so only the first one of each kind is looked for.
@@ -89,23 +77,14 @@ struct TimeSurvey::State {
     if (counted.records++ == 0) counted.first = places.of(in_batch, byte);
   }
 
-  Dialect dialect;
-  SplitOptions split;
-  TimeField field;
-  Kernel kernel;
-  TimeReader reader;
-  std::optional<FieldIndexer> indexer;
+  std::int64_t interval;
+  TimeColumn column;
   TimeSurveyResult result;
 
-  std::uint64_t in_batch = 0;  // records of this batch in front of the one that is looked at
-  std::string_view last_text;  // of this batch: what last_value was read from
-  TimeValue last_value;
-  bool has_last_value = false;
+  std::uint64_t in_batch = 0;    // records of this batch in front of the one that is looked at
   std::int64_t previous = 0;     // time of the record in front, with times > 0
   TimeBucket* bucket = nullptr;  // in which it was
   std::int64_t bucket_begin = 0;
-  std::vector<FieldRange> ranges;
-  std::string scratch;
 };
 
 TimeSurvey::TimeSurvey(const Dialect& dialect, const SplitOptions& split, const TimeField& field,
@@ -120,94 +99,23 @@ const TimeSurveyResult& TimeSurvey::result() const { return state_->result; }
 void TimeSurvey::add(std::string_view records, const Position& first, NewlineStyle newline) {
   Places places(records, first, newline);
   state_->in_batch = 0;
-  state_->has_last_value = false;  // its text was the last batch's
-  if (state_->indexer) {
-    state_->add_indexed(records, places, newline);
-  } else {
-    state_->add_one_by_one(records, 0, places, newline);
-  }
+  state_->column.read(records, newline, [&](std::size_t begin, const RecordTime& time) {
+    state_->add_record(time, begin, places);
+  });
 }
 
-// From a record with another number of fields on, the rest of the batch is read record by record.
-void TimeSurvey::State::add_indexed(std::string_view records, Places& places, NewlineStyle newline) {
-  indexer->start(records, newline);
-  FieldBlock block;
-  std::size_t done = 0;
-  while (true) {
-    switch (indexer->next(block)) {
-      case IndexStop::end:
-        return;
-      case IndexStop::give_up:
-        add_one_by_one(records, done, places, newline);
-        return;
-      case IndexStop::block:
-        add_block(block, records.data(), places);
-        done += block.bytes;
-    }
-  }
-}
-
-void TimeSurvey::State::add_block(const FieldBlock& block, const char* records, Places& places) {
-  const auto base = static_cast<std::size_t>(block.base - records);
-  const std::uint32_t* ends = block.ends;
-  std::size_t record_begin = 0;
-  for (std::size_t record = 0; record < block.records; ++record, ends += block.columns) {
-    const auto end_of = [&](std::size_t column) {
-      return static_cast<std::size_t>(ends[column] & ~FieldBlock::kHasQuote);
-    };
-    const std::size_t begin = field.index == 0 ? record_begin : end_of(field.index - 1) + 1;
-    add_field({.text = {block.base + begin, end_of(field.index) - begin},
-               .has_quote = (ends[field.index] & FieldBlock::kHasQuote) != 0},
-              base + record_begin, places);
-    record_begin = end_of(block.columns - 1) + block.newline_bytes;
-  }
-}
-
-void TimeSurvey::State::add_one_by_one(std::string_view records, std::size_t from, Places& places,
-                                       NewlineStyle newline) {
-  RecordSplitter splitter(split, kernel, {}, newline);
-  while (from < records.size()) {
-    const std::string_view rest = records.substr(from);
-    const SplitResult found = splitter.scan({rest.data(), rest.size()}, 1, true);
-    if (found.records == 0 || found.records_end == 0) return;
-    add_record(without_newline(rest.substr(0, found.records_end)), from, places);
-    from += found.records_end;
-  }
-}
-
-void TimeSurvey::State::add_record(std::string_view record, std::size_t byte, Places& places) {
-  split_fields(record, dialect, ranges);
-  if (ranges.size() != field.fields) {
-    count(result.misfits, byte, places);
-    ++result.records;
-    ++in_batch;
-    return;
-  }
-  const FieldRange& range = ranges[field.index];
-  const std::string_view text = record.substr(range.begin, range.end - range.begin);
-  const bool quoted = dialect.format == Format::csv && text.find(dialect.quote) != std::string_view::npos;
-  add_field({.text = text, .has_quote = quoted}, byte, places);
-}
-
-void TimeSurvey::State::add_field(const RawField& raw, std::size_t byte, Places& places) {
+void TimeSurvey::State::add_record(const RecordTime& record, std::size_t byte, Places& places) {
   ++result.records;
-  if (!has_last_value || raw.text != last_text) {
-    if (!raw.has_quote && raw.text == dialect.null_marker) {
+  switch (record.kind) {
+    case RecordTime::Kind::misfit:
+      count(result.misfits, byte, places);
+      break;
+    case RecordTime::Kind::null:
       count(result.nulls, byte, places);
-      ++in_batch;
-      return;
-    }
-    if (dialect.format == Format::text) {
-      scratch = decode_field(raw.text, dialect);
-      last_value = reader.read(scratch);
-    } else {
-      last_value =
-          reader.read(raw.has_quote ? unquote(raw.text, dialect.quote, dialect.escape, scratch) : raw.text);
-    }
-    last_text = raw.text;
-    has_last_value = true;
+      break;
+    case RecordTime::Kind::read:
+      add_value(record.time, byte, places);
   }
-  add_value(last_value, byte, places);
   ++in_batch;
 }
 
@@ -230,7 +138,7 @@ void TimeSurvey::State::add_value(const TimeValue& value, std::size_t byte, Plac
   result.least = std::min(result.least, time);
   result.greatest = std::max(result.greatest, time);
   previous = time;
-  if (field.interval > 0) add_to_bucket(time, byte, places);
+  if (interval > 0) add_to_bucket(time, byte, places);
 }
 
 void TimeSurvey::State::add_to_bucket(std::int64_t value, std::size_t byte, Places& places) {
@@ -238,7 +146,7 @@ void TimeSurvey::State::add_to_bucket(std::int64_t value, std::size_t byte, Plac
       bucket != nullptr && value >= bucket_begin && (value < bucket->end || bucket->end == Limits::max());
   if (!same) {
     if (bucket != nullptr) ++result.bucket_changes;
-    const Range range = range_around(value, field.interval);
+    const Range range = range_around(value, interval);
     auto found = result.buckets.find(range.begin);
     if (found == result.buckets.end()) {
       if (result.buckets.size() == kMostTimeBuckets) {

@@ -12,12 +12,6 @@ namespace hypercopy {
 
 namespace {
 
-std::string batch_extent(const Batch& batch) {
-  return fmt::format("records {} to {} (bytes {} to {}) of {}", batch.first.record,
-                     batch.first.record + batch.records - 1, batch.first.byte,
-                     batch.first.byte + batch.bytes().size() - 1, batch.file->name);
-}
-
 BatchSize size_of(const Batch& batch) {
   return {.records = batch.records, .bytes = batch.bytes().size(), .input = batch.file->index};
 }
@@ -102,7 +96,7 @@ void Worker::load(const Batch& batch) {
       checks = Checks::behind_each_run;
       continue;
     }
-    if (!tried.in_doubt && !recovery_.ready_again(*stream_, error, batch_extent(batch))) {
+    if (!tried.in_doubt && !recovery_.ready_again(*stream_, error, describe_extent(batch))) {
       return settle_failure(batch, std::move(error));
     }
     run_.ledger.tried_again();
@@ -130,7 +124,7 @@ bool Worker::take_back_rejects(const Batch& batch, Attempt& tried) {
 
 // Where the server cannot tell by the transaction's id (it crashed), the claim can: it was committed with the rows.
 CommitOutcome Worker::settle_commit(const Batch& batch, const Error& error) {
-  const CommitOutcome outcome = recovery_.settle_commit(*stream_, error, batch_extent(batch));
+  const CommitOutcome outcome = recovery_.settle_commit(*stream_, error, describe_extent(batch));
   if (outcome != CommitOutcome::unknown || run_.claims == nullptr || !stream_->is_usable()) return outcome;
   const auto done = stream_->execute(run_.claims->is_done_sql(batch));
   if (!done) return CommitOutcome::unknown;
@@ -222,14 +216,14 @@ Result<Stored> Worker::store_or_read_as_windows_1252(const Batch& batch, const T
   stored = store_.store(batch, windows_1252, CopyForm::as_it_is);
   if (stored && stored->claimed) {
     run_.console.log(LogLevel::info,
-                     fmt::format("{} are no valid UTF-8 and were read as WIN1252", batch_extent(batch)));
+                     fmt::format("{} are no valid UTF-8 and were read as WIN1252", describe_extent(batch)));
   }
   return stored;
 }
 
 void Worker::leave_unknown(const Batch& batch, Attempt& tried, Error error) {
   run_.ledger.unknown(size_of(batch));
-  error = in_doubt(std::move(error), batch_extent(batch));
+  error = in_doubt(std::move(error), describe_extent(batch));
   if (tried.kept) {
     const std::string place = tried.kept->place();
     if (!place.empty()) {
@@ -252,7 +246,8 @@ void Worker::settle_failure(const Batch& batch, Error error) {
   if (error.kind != ErrorKind::interrupted) error = located(batch, std::move(error));
   if (skip) {
     run_.ledger.skipped(size_of(batch));
-    run_.console.log(LogLevel::warning, fmt::format("skipped {}: {}", batch_extent(batch), to_string(error)));
+    run_.console.log(LogLevel::warning,
+                     fmt::format("skipped {}: {}", describe_extent(batch), to_string(error)));
     return;
   }
   run_.ledger.failed(size_of(batch));
@@ -282,7 +277,7 @@ Error Worker::located(const Batch& batch, Error error) {
   if (is_data_error(error) && !fails_alone(batch, record->bytes, error.sqlstate)) {
     append_detail(error, fmt::format("The server named this record; alone it is accepted, so it clashes with "
                                      "another one of {}.",
-                                     batch_extent(batch)));
+                                     describe_extent(batch)));
   }
   return error;
 }

@@ -1,7 +1,8 @@
 // Whole records that one worker loads in one transaction, and the buffers they lie in.
 // Shape:   a Batch is move-only; its bytes are whole records of one input, newlines included (the last record
 //          of an input may lack one). A batch outgrows its buffer only for one long record, up to
-//          kMaxRecordBytes.
+//          kMaxRecordBytes. Records lie side by side in the input, or were gathered from several places of it, in its
+//          order (time_windows.hpp); where one of them is, is failure_location.hpp's to say.
 // Units:   bytes and records; positions are of the whole input (location.hpp).
 // Owns:    its buffer, which goes back to its pool when the batch ends; the pool must outlive all batches.
 // Threads: a Batch belongs to one thread at a time; BatchPool may be used by all.
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "hypercopy/location.hpp"
+#include "hypercopy/record_places.hpp"
 #include "hypercopy/record_splitter.hpp"
 
 namespace hypercopy {
@@ -121,6 +123,8 @@ struct Batch {
   std::uint64_t records = 0;
   NewlineStyle newline = NewlineStyle::unknown;  // of the whole input
   std::shared_ptr<const InputFile> file;
+  std::shared_ptr<const RecordPlaces>
+      places{};  // of gathered records; else they follow each other from `first`
 
   [[nodiscard]] std::string_view bytes() const { return {buffer.bytes().data() + begin, end - begin}; }
 };

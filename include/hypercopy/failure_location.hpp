@@ -54,10 +54,14 @@ struct SentBatch {
 [[nodiscard]] std::optional<RecordInBatch> record_at_server_line(const SentBatch& sent, std::uint64_t line);
 // The record with this index (from 0) in the batch.
 [[nodiscard]] std::optional<RecordInBatch> record_at_index(const Batch& batch, std::uint64_t index);
+// Its number in the input.
+[[nodiscard]] std::uint64_t record_number(const Batch& batch, std::uint64_t index);
 
 // Of the batch's last record the number, its last line and its last byte.
 [[nodiscard]] Position last_of(const Batch& batch);
 // From the batch's first record to its last one; the record itself where the batch has but one.
 [[nodiscard]] Location extent_of(const Batch& batch);
+// The batch's records in a sentence: "records 1 to 20 (bytes 0 to 800) of data.csv".
+[[nodiscard]] std::string describe_extent(const Batch& batch);
 
 }  // namespace hypercopy

@@ -16,6 +16,7 @@
 #include "hypercopy/record_encoder.hpp"
 #include "hypercopy/record_order.hpp"
 #include "hypercopy/record_splitter.hpp"
+#include "hypercopy/time_survey.hpp"
 
 namespace hypercopy {
 
@@ -30,6 +31,7 @@ struct InputFile {
   std::shared_ptr<const EncodingPlan> encoding{};  // nothing: the columns cannot be encoded
   std::string binary_sql{};                        // COPY BINARY, where there is an encoding
   std::optional<TimeKey> time_key{};               // its encoded batches are sent in the order of this field
+  std::optional<TimeField> regroup_by{};           // its batches are regrouped by this field
   std::optional<ChunkField> chunk_field{};      // where the target is a hypertable and the input has its time
   std::shared_ptr<LoadedTimes> loaded_times{};  // of the run, where they are asked for
   std::string copy_sql;                         // the COPY statement for its batches

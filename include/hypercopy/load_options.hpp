@@ -89,6 +89,13 @@ enum class DirectCompress : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(DirectCompress wanted);
 
+// In which order records are sent.
+enum class OrderByTime : std::uint8_t {
+  automatic,  // by time within a batch, and regrouped across batches where a sample says that it pays
+  off,        // as they come
+  on,         // regrouped across batches, or refused
+};
+
 // What is done with the target when all is loaded.
 struct AfterLoad {
   bool compress = false;
@@ -110,11 +117,13 @@ struct LoadOptions {
   ColumnMap column_map{};              // --column-map; needs Header::match
   std::uint64_t limit_records = 0;     // --limit: data records over all files; 0: all
 
-  unsigned jobs = 0;                                           // -j; 0: chosen from the client's cores
-  std::size_t batch_bytes = 0;                                 // --batch-bytes; 0: the default of batch.hpp
-  std::uint64_t batch_records = 0;                             // --batch-rows; 0: bytes alone decide
-  Wire wire = Wire::automatic;                                 // --wire
-  bool order_by_time = true;                                   // --order-by-time: within a batch
+  unsigned jobs = 0;                                   // -j; 0: chosen from the client's cores
+  std::size_t batch_bytes = 0;                         // --batch-bytes; 0: the default of batch.hpp
+  std::uint64_t batch_records = 0;                     // --batch-rows; 0: bytes alone decide
+  Wire wire = Wire::automatic;                         // --wire
+  OrderByTime order_by_time = OrderByTime::automatic;  // --order-by-time
+  std::size_t order_memory =
+      0;  // --order-memory: what regrouping may take; 0: the default of time_windows.hpp
   DirectCompress direct_compress = DirectCompress::automatic;  // --direct-compress
   AfterLoad after{};                                           // --after
   bool pause_jobs = false;                // --pause-jobs: policies of the hypertable do not start meanwhile
