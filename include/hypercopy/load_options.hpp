@@ -116,6 +116,7 @@ struct LoadOptions {
   Wire wire = Wire::automatic;                                 // --wire
   bool order_by_time = true;                                   // --order-by-time: within a batch
   DirectCompress direct_compress = DirectCompress::automatic;  // --direct-compress
+  bool build_chunks = false;                                   // --build-chunks: new chunks are built aside
   AfterLoad after{};                                           // --after
   bool pause_jobs = false;                // --pause-jobs: policies of the hypertable do not start meanwhile
   std::uint64_t max_new_chunks = 10'000;  // --max-new-chunks: of a hypertable; 0: no limit
