@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hypercopy/failure_location.hpp"
 #include "hypercopy/retry.hpp"
 #include "stopwatch.hpp"
@@ -25,6 +27,22 @@ void note_times(const InputFile& file, const EncodedFront& front) {
   } else {
     file.loaded_times->lose();
   }
+}
+
+// Only the relation that was copied into can say that a key is in it.
+bool is_about_keys(const Error& error) {
+  constexpr std::string_view kUnique = "23505";
+  constexpr std::string_view kExclusion = "23P01";
+  return error.sqlstate == kUnique || error.sqlstate == kExclusion;
+}
+
+// In binary the server counts the records of the route.
+Error located_in_route(Error error, const Batch& batch, const RecordRoute& route) {
+  const auto named = parse_copy_context(error.context, route.side->name, batch.file->mapping);
+  const bool is_known = named && named->line > 0 && named->line <= route.records.size();
+  const auto record = is_known ? record_at_index(batch, route.records[named->line - 1]) : std::nullopt;
+  error.location = record ? Location{.source = batch.file->name, .at = record->at} : extent_of(batch);
+  return error;
 }
 
 }  // namespace
@@ -96,6 +114,7 @@ bool is_key_clash(const Error& error) {
 Result<Copied> BatchCopier::copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
                                  CopyForm form) {
   const InputFile& file = *batch.file;
+  aside_.clear();
   if (form == CopyForm::as_it_is || !encodes(file)) {
     HYPERCOPY_TRY(see_to_chunks(batch));
     return copy_as_is(batch, head, into.copy_sql);
@@ -132,10 +151,13 @@ Status BatchCopier::see_to_chunks(const Batch& batch, const EncodedFront& encode
 Result<Copied> BatchCopier::copy_encoded(const Batch& batch, const EncodedFront& encoded,
                                          const TransactionHead& head, const CopyInto& into) {
   const InputFile& file = *batch.file;
-  auto copied = into.in_order_of_input ? send(encoded.stream, head, into.binary_sql)
-                                       : unless_refused(send_run(file, encoded, head, into.binary_sql));
+  auto copied = routing_                 ? send_by_chunk(batch, encoded, head, into)
+                : into.in_order_of_input ? send(encoded.stream, head, into.binary_sql)
+                                         : unless_refused(send_run(file, encoded, head, into.binary_sql));
   if (copied && copied->claimed) wire_.encoded();
   if (copied || copied.error().kind != ErrorKind::sql) return copied;
+  aside_.clear();
+  if (routing_ && (copied.error().location || !is_data_error(copied.error()))) return copied;
   if (file.merge && is_key_clash(copied.error())) return copied;
   if (is_transient(copied.error())) {
     copied.error().context.clear();  // its line is none of the input's
@@ -150,6 +172,54 @@ Result<Copied> BatchCopier::copy_encoded(const Batch& batch, const EncodedFront&
   stream_.abort("sent again as CSV");
   static_cast<void>(wire_.given_up());
   return copy_as_is(batch, head, into.copy_sql);
+}
+
+Result<Copied> BatchCopier::send_by_chunk(const Batch& batch, const EncodedFront& encoded,
+                                          const TransactionHead& head, const CopyInto& into) {
+  order_by_time(*batch.file, encoded);
+  const auto found = routing_->find(*batch.file, encoded, order_);
+  if (!found) {
+    Error error = found.error();
+    error.location = extent_of(batch);
+    return fail(std::move(error));
+  }
+  const std::span<const RecordRoute> routes = *found;
+  if (routes.empty()) return unless_refused(send_run(*batch.file, encoded, head, into.binary_sql));
+  Copied sum;
+  for (const RecordRoute& route : routes) {
+    HYPERCOPY_ASSIGN(Copied copied, send_route(*batch.file, encoded, route, head, into));
+    if (!copied.claimed) return copied;
+    if (!copied.refused) {
+      sum.rows += copied.rows;
+      if (route.side != nullptr) aside_.push_back({.number = route.side->number, .rows = copied.rows});
+      continue;
+    }
+    Error error = std::move(*copied.refused);
+    if (route.side != nullptr && is_about_keys(error))
+      error = located_in_route(std::move(error), batch, route);
+    return fail(std::move(error));
+  }
+  return sum;
+}
+
+Result<Copied> BatchCopier::send_route(const InputFile& file, const EncodedFront& encoded,
+                                       const RecordRoute& route, const TransactionHead& head,
+                                       const CopyInto& into) {
+  const std::string sql = route.side == nullptr
+                              ? into.binary_sql
+                              : route.side->statement->binary_for_columns(file.mapping.columns);
+  order_ = route.records;
+  const bool is_whole = order_.size() == encoded.records && std::ranges::is_sorted(order_);
+  if (is_whole) order_ = {};
+  return copy_run(head, sql, [&] {
+    return is_whole ? stream_.put(encoded.stream)
+                    : put_in_order(stream_, encoded.stream, encoded.starts, route.records, piece_);
+  });
+}
+
+void BatchCopier::note_committed() {
+  if (destinations_ != nullptr && !aside_.empty()) destinations_->committed(aside_);
+  aside_.clear();
 }
 
 Result<Copied> BatchCopier::copy_as_is(const Batch& batch, const TransactionHead& head,

@@ -22,14 +22,16 @@ std::optional<ChunkField> chunk_field_of(const LoadPlan& plan, const ColumnMappi
                     .grid = ChunkGrid::of(primary)};
 }
 
-// With --atomic rows reach the hypertable in one statement at the end, and a single transaction waits for no other worker.
+// With --atomic rows reach the hypertable in one statement at the end, a single transaction waits for no other worker, and a
+// chunk that is built aside must not be there before.
 std::unique_ptr<ChunksAhead> chunks_of_load(const LoadPlan& plan, ServerChunks::Connect connect,
                                             Console& console) {
   if (!plan.hypertable) return nullptr;
   const Hypertable& hypertable = *plan.hypertable;
   const Dimension& primary = hypertable.primary();
   const bool makes = hypertable.is_community && hypertable.dimensions.size() == 1 &&
-                     ChunkGrid::of(primary).has_value() && !plan.staging && !plan.single_transaction;
+                     ChunkGrid::of(primary).has_value() && !plan.staging && !plan.single_transaction &&
+                     !plan.building;
   if (!makes && plan.options.max_new_chunks == 0) return nullptr;
   return std::make_unique<ChunksAhead>(
       std::make_unique<ServerChunks>(std::move(connect), plan.table, primary.column),

@@ -154,6 +154,12 @@ void add_load_options(CLI::App& app, LoadWords& words) {
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->option_text("WHEN")
       ->group(kGroup);
+  app.add_option("--build-chunks", words.build_chunks,
+                 "on: fill the chunks that a hypertable does not have yet as tables of their own, index them "
+                 "at the end and hand them over; off")
+      ->check(CLI::IsMember({"off", "on"}))
+      ->option_text("WHEN")
+      ->group(kGroup);
   app.add_option(
          "--after", words.after,
          "when all is loaded: compress (the chunks that are not, or not fully), analyze, refresh (the "
@@ -321,6 +327,7 @@ Result<LoadOptions> read_load_options(LoadWords& words) {
   if (words.direct_compress != "auto")
     options.direct_compress = words.direct_compress == "on" ? DirectCompress::on : DirectCompress::off;
   HYPERCOPY_TRY(read_after(words.after, options.after));
+  options.build_chunks = words.build_chunks == "on";
   if (words.order_by_time != "auto")
     options.order_by_time = words.order_by_time == "off" ? OrderByTime::off : OrderByTime::on;
   options.defer_indexes = words.defer_indexes != "false";

@@ -24,6 +24,7 @@ struct LoadWords {
   std::string wire = "auto";
   std::string order_by_time = "auto";
   std::string direct_compress = "auto";
+  std::string build_chunks = "off";
   std::string after;
   std::string on_error = "stop";
   std::optional<std::string> max_rejects;

@@ -136,6 +136,42 @@ Status check_deferral(const LoadOptions& options) {
       "two out");
 }
 
+// Each of these needs the hypertable itself to see every batch.
+Status check_building(const LoadOptions& options) {
+  if (!options.build_chunks) return {};
+  struct Clash {
+    bool given;
+    const char* option;
+    const char* hint;
+  };
+  const Clash clashes[] = {
+      {options.single_transaction, "--single-transaction",
+       "chunks are handed over one by one, each in a transaction of its own: leave one of the two out"},
+      {options.atomic, "--atomic",
+       "chunks are handed over one by one, each in a transaction of its own: leave one of the two out"},
+      {!options.import_id.empty(), "--import-id",
+       "the ledger does not know of chunks that wait for their hand-over: leave one of the two out"},
+      {options.on_conflict != OnConflict::error, "--on-conflict",
+       "a chunk that is built aside is new, its rows meet none of the table's: leave one of the two out"},
+      {options.on_error == OnError::reject, "--on-error reject",
+       "bad records are looked for in the table itself: leave one of the two out"},
+      {options.direct_compress == DirectCompress::on, "--direct-compress on",
+       "the server compresses only what comes through the hypertable: leave one of the two out, and compress "
+       "the chunks with --after compress"},
+      {options.defer_indexes, "--defer-indexes",
+       "the indexes of a chunk that is built aside are built behind its rows anyway: leave one of the two "
+       "out"},
+      {options.wire == Wire::csv, "--wire csv", "records are told apart by chunk when they are encoded"},
+      {!options.where.empty(), "WHERE", "filter the input before it is loaded"},
+      {options.skip_failed_batches, "the skipping of failed batches", "leave one of the two out"}};
+  for (const Clash& clash : clashes) {
+    HYPERCOPY_TRY(usage_if(
+        clash.given, fmt::format("--build-chunks on and {} exclude each other", clash.option), clash.hint));
+  }
+  return usage_if(options.dialect.format != Format::csv, "--build-chunks on is for --format csv",
+                  "records are told apart by chunk when they are encoded");
+}
+
 Status check_conflicts(const LoadOptions& options) {
   return usage_if(options.on_conflict == OnConflict::error && !options.conflict_key.empty(),
                   "--conflict-key needs --on-conflict", "add --on-conflict nothing or --on-conflict update");
@@ -202,6 +238,7 @@ Status validate(const LoadOptions& options) {
   HYPERCOPY_TRY(check_conflicts(options));
   HYPERCOPY_TRY(check_atomic(options));
   HYPERCOPY_TRY(check_deferral(options));
+  HYPERCOPY_TRY(check_building(options));
   HYPERCOPY_TRY(usage_if(options.batch_bytes > kMaxRecordBytes, "a batch of more than 1 GB is no batch",
                          "leave --batch-bytes out: it is chosen"));
   return usage_if(options.reporting_period < std::chrono::milliseconds::zero(),

@@ -154,10 +154,12 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
                   "--wire auto sends such a table as CSV.");
     }
     verbose_notices.push_back(fmt::format("sent as CSV: {}", decision.reason));
-    return {};
+    return plan.building ? check_building_input(plan.time_order, plan.table, file, decision.reason)
+                         : Status{};
   }
   file.encoding = std::move(decision.plan);
   file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
+  if (plan.building) HYPERCOPY_TRY(check_building_input(plan.time_order, plan.table, file, {}));
   if (plan.options.order_by_time == OrderByTime::off) return {};
   OrderDecision order = order_of(plan.time_order, plan.table, file.mapping);
   file.time_key = order.key;
@@ -195,6 +197,17 @@ Status plan_staging(LoadPlan& plan, Connection& connection, const std::string& r
   if (!plan.options.atomic) return {};
   HYPERCOPY_ASSIGN(plan.staging, AtomicStaging::plan(connection, plan.table, plan.options, run_id));
   plan.statement = plan.statement->into(plan.staging->relation());
+  return {};
+}
+
+// The server compresses only what comes through the hypertable.
+Status plan_building(LoadPlan& plan, Connection& connection) {
+  if (!plan.options.build_chunks) return {};
+  HYPERCOPY_ASSIGN(plan.building, plan_chunk_building(connection, {.table = plan.table,
+                                                                   .hypertable = plan.hypertable,
+                                                                   .facts = plan.facts}));
+  plan.options.direct_compress = DirectCompress::off;
+  if (!plan.building->warning.empty()) plan.notices.push_back("warning: " + plan.building->warning);
   return {};
 }
 
@@ -270,6 +283,7 @@ Result<PlannedLoad> make_plan(const LoadOptions& options, Connector& connector,
         "aggregates: what is loaded below their watermark needs a forced refresh");
   }
   if (options.after.refresh) plan.loaded_times = std::make_shared<LoadedTimes>();
+  HYPERCOPY_TRY(plan_building(plan, connection));
   const bool may_order = plan.wire != Wire::csv || options.order_by_time == OrderByTime::on;
   if (may_order && options.where.empty() && !options.atomic) {
     HYPERCOPY_ASSIGN(plan.time_order, describe_time_order(connection, plan.table, plan.hypertable));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "chunk_building_plan.hpp"
 #include "hypercopy/atomic_staging.hpp"
 #include "hypercopy/batch_reader.hpp"
 #include "hypercopy/copy_statement.hpp"
@@ -38,8 +39,9 @@ struct LoadPlan {
   std::shared_ptr<LoadedTimes> loaded_times{};  // --after refresh: is told what is encoded
   std::size_t order_memory = 0;  // for records regrouped by time across batches; 0: they are not
   std::optional<CopyStatement> statement{};
-  std::optional<MergeStatement> merge{};   // --on-conflict
-  std::optional<AtomicStaging> staging{};  // --atomic: where workers copy to
+  std::optional<MergeStatement> merge{};        // --on-conflict
+  std::optional<AtomicStaging> staging{};       // --atomic: where workers copy to
+  std::optional<ChunkBuildingPlan> building{};  // --build-chunks
   std::string first_copy_sql{};  // of the first input; empty where only its header, in a pipe, will tell
   SplitOptions split{};
   Kernel kernel = Kernel::scalar;

@@ -73,7 +73,8 @@ class Pipeline {
                  .stop = [this] { stop(); },
                  .claims = options.claims,
                  .rejects = gate_.get(),
-                 .chunks = options.chunks} {}
+                 .chunks = options.chunks,
+                 .destinations = options.destinations} {}
 
   PipelineOutcome run(PipelineWatch& watch) {
     Finish finish(options_.jobs + 1);

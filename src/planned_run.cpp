@@ -105,7 +105,8 @@ PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnv
       staging_(planned.plan.staging ? &*planned.plan.staging : nullptr),
       crash_empties_(staging_ != nullptr ? !staging_->is_logged() : plan_.table.is_unlogged),
       crash_guard_(staging_ != nullptr ? CrashGuard::Target::staging : CrashGuard::Target::table,
-                   environment.console) {}
+                   environment.console),
+      building_(plan_, connector, environment, summary) {}
 
 Status PlannedRun::run() {
   IndexDeferral indexes(plan_, connector_, environment_, summary_);
@@ -123,7 +124,9 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
   HYPERCOPY_TRY(indexes.drop());
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
+  HYPERCOPY_TRY(building_.begin());
   run_workers();
+  HYPERCOPY_TRY(building_.end());
   if (atomic_) return end_atomic();
   summary_.emptied = crash_guard_.found_empty() && staging_ == nullptr;
   if (import_ && summary_.complete) return import_->sum_up();
@@ -148,6 +151,7 @@ void PlannedRun::run_workers() {
   const StreamOpener open_stream = [this](unsigned worker) { return this->open_stream(worker); };
   const std::size_t inputs = plan_.files.size();
   PipelineOptions pipeline = pipeline_options(plan_);
+  pipeline.destinations = building_.destinations();
   const auto chunks = chunks_of_load(
       plan_, [this] { return connect_for_chunks(); }, environment_.console);
   pipeline.chunks = chunks.get();
@@ -197,6 +201,8 @@ Result<Connection> PlannedRun::connect_control(StopAt stop) {
 Status PlannedRun::tidy_up() {
   HYPERCOPY_ASSIGN(const auto said, drop_left_staging(*first_, plan_.table));
   for (const auto& sentence : said) environment_.console.log(LogLevel::warning, sentence);
+  HYPERCOPY_ASSIGN(const auto said_of_chunks, drop_left_side_tables(*first_, plan_.table));
+  for (const auto& sentence : said_of_chunks) environment_.console.log(LogLevel::warning, sentence);
   if (staging_ == nullptr) return {};
   staging_->announce_to([this](std::uint64_t rows) {
     environment_.console.log(

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "atomic_load.hpp"
+#include "chunk_building.hpp"
 #include "crash_guard.hpp"
 #include "hypercopy/load.hpp"
 #include "import_run.hpp"
@@ -59,6 +60,7 @@ class PlannedRun {
   std::optional<AtomicLoad> atomic_;  // --atomic without an import id
   std::unique_ptr<Cancellation> run_stop_;
   std::optional<ImportRun> import_;
+  ChunkBuilding building_;
   std::set<std::size_t> opened_{};  // inputs whose prologue counts as progress; the reader's thread
 };
 

@@ -29,6 +29,12 @@ bool adds_up(const LoadSummary& summary) {
          (explained || nothing_left_behind(summary.totals));
 }
 
+// What is committed in side tables only is not among them.
+std::uint64_t rows_in_table(const LoadSummary& summary) {
+  const std::uint64_t stored = summary.totals.rows_stored();
+  return stored - std::min(stored, summary.built.rows_kept);
+}
+
 std::string batches_of(const Counts& counts) {
   return fmt::format("{} ({})", counted(counts.batches, "batch", "batches"),
                      counted(counts.records, "record"));
@@ -170,6 +176,11 @@ std::string stopped_line(const LoadSummary& summary) {
         human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "was" : "were", summary.table,
         totals.rows_stored() == 1 ? "is" : "are");
   }
+  if (summary.built.rows_kept > 0) {
+    const std::uint64_t rows = rows_in_table(summary);
+    return fmt::format("{} after {}: {} {} committed in {}", how, human_time(summary.elapsed),
+                       counted(rows, "row"), rows == 1 ? "is" : "are", summary.table);
+  }
   return fmt::format("{} after {}: {} ({}) {} committed in {}{}{}", how, human_time(summary.elapsed),
                      counted(totals.rows_stored(), "row"), human_bytes(totals.committed.bytes),
                      totals.rows_stored() == 1 ? "is" : "are", summary.table,
@@ -297,6 +308,34 @@ std::string index_lines(const LoadSummary& summary) {
         summary.rebuild_command);
   }
   return text;
+}
+
+std::string built_lines(const LoadSummary& summary) {
+  const BuiltChunks& built = summary.built;
+  std::string text;
+  if (built.chunks > 0) {
+    text += fmt::format("\n{} built aside and handed over in {}",
+                        counted(built.chunks, "chunk was", "chunks were"), human_time(built.elapsed));
+  }
+  if (built.merged > 0) {
+    text += fmt::format("\n{} built aside in vain: somebody's rows had made {}, so the rows were inserted",
+                        counted(built.merged, "chunk was", "chunks were"), built.merged == 1 ? "it" : "them");
+  }
+  if (built.kept > 0) {
+    text += fmt::format("\nwarning: {} loaded into {} and {} not in {}",
+                        counted(built.rows_kept, "row was", "rows were"), counted(built.kept, "side table"),
+                        built.rows_kept == 1 ? "is" : "are", summary.table);
+    if (summary.interrupted_by != 0) text += ": the next load into it removes them";
+  }
+  return text;
+}
+
+Json built_json(const BuiltChunks& built) {
+  return {{"chunks", built.chunks},
+          {"merged", built.merged},
+          {"kept", built.kept},
+          {"rows_kept", built.rows_kept},
+          {"hand_over_seconds", seconds(built.elapsed)}};
 }
 
 std::string accounting_line(const LedgerTotals& totals) {
@@ -450,6 +489,7 @@ std::string summary_text(const LoadSummary& summary, bool verbose) {
   text += left_out_lines(summary.totals);
   text += reject_lines(summary);
   text += index_lines(summary);
+  text += built_lines(summary);
   if (stopped) {
     text += rerun_lines(summary);
   } else if (!loaded) {
@@ -464,9 +504,7 @@ std::string summary_text(const LoadSummary& summary, bool verbose) {
   return text;
 }
 
-std::string command_tag(const LoadSummary& summary) {
-  return fmt::format("COPY {}", summary.totals.rows_stored());
-}
+std::string command_tag(const LoadSummary& summary) { return fmt::format("COPY {}", rows_in_table(summary)); }
 
 std::string summary_json(const LoadSummary& summary) {
   const LedgerTotals& totals = summary.totals;
@@ -499,6 +537,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"reject_files", reject_files_json(summary)},
       {"deferred_indexes", indexes_json(summary)},
       {"rebuild_seconds", seconds(summary.rebuild_elapsed)},
+      {"built_chunks", built_json(summary.built)},
       {"error", to_json(summary.error)},
       {"interrupted_by", summary.interrupted_by},
       {"notices", summary.notices},

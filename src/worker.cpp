@@ -105,6 +105,7 @@ void Worker::load(const Batch& batch) {
 
 void Worker::settle_committed(const Batch& batch, Attempt& tried) {
   recovery_.succeeded();
+  copier_.note_committed();
   run_.ledger.committed(size_of(batch), tried.counted);
   if (!tried.kept) return;
   if (auto ended = tried.kept->end(CommitOutcome::committed); !ended) fail_run(std::move(ended).error());

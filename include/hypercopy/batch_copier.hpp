@@ -9,6 +9,9 @@
 // Order:   encoded records are sent in the order of time where the input has another (record_order.hpp), but into a staging
 //          table, where their order decides. What is refused then goes again in the order of the input, so that the
 //          server's line and the first of several bad records are what they are without sorting.
+// Aside:   with ChunkDestinations the records of an encoded batch go into side tables where they have one. What such a table
+//          refuses, the hypertable is asked about, so that the error is its own; but for keys, which only the side table
+//          has seen.
 // Units:   rows as the server's COPY counted them.
 // Owns:    the buffers for encoded and prepared bytes, used again from batch to batch. Borrows the rest.
 // Threads: one.
@@ -21,8 +24,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hypercopy/batch.hpp"
+#include "hypercopy/chunk_destinations.hpp"
 #include "hypercopy/chunks_ahead.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/copy_stream.hpp"
@@ -57,15 +62,18 @@ enum class CopyForm : std::uint8_t { best, as_it_is };
 
 class BatchCopier {
  public:
-  // `chunks`: none where the target has none to be counted or made.
+  // `chunks`: none where the target has none to be counted or made; `destinations`: none where no chunk is built aside.
   BatchCopier(CopyStream& stream, WireChoice& wire, Console& console, TimeShares& shares, Kernel kernel,
-              ChunksAhead* chunks = nullptr)
+              ChunksAhead* chunks = nullptr, ChunkDestinations* destinations = nullptr)
       : stream_(stream),
         wire_(wire),
         console_(console),
         shares_(shares),
         encoder_(kernel),
-        chunks_(chunks, kernel) {}
+        chunks_(chunks, kernel),
+        destinations_(destinations) {
+    if (destinations != nullptr) routing_.emplace(*destinations);
+  }
 
   [[nodiscard]] Result<Copied> copy(const Batch& batch, const TransactionHead& head, const CopyInto& into,
                                     CopyForm form);
@@ -86,6 +94,9 @@ class BatchCopier {
   [[nodiscard]] std::uint64_t record_sent_as(std::uint64_t sent) const {
     return sent < order_.size() ? order_[sent] : sent;
   }
+
+  // The transaction of the latest copy() was committed.
+  void note_committed();
 
   // Whether records of this input are encoded at all.
   [[nodiscard]] bool encodes(const InputFile& file) const;
@@ -109,6 +120,11 @@ class BatchCopier {
   [[nodiscard]] Result<Copied> copy_encoded(const Batch& batch, const EncodedFront& encoded,
                                             const TransactionHead& head, const CopyInto& into);
   [[nodiscard]] Status see_to_chunks(const Batch& batch, const EncodedFront& encoded);
+  [[nodiscard]] Result<Copied> send_by_chunk(const Batch& batch, const EncodedFront& encoded,
+                                             const TransactionHead& head, const CopyInto& into);
+  [[nodiscard]] Result<Copied> send_route(const InputFile& file, const EncodedFront& encoded,
+                                          const RecordRoute& route, const TransactionHead& head,
+                                          const CopyInto& into);
   void order_by_time(const InputFile& file, const EncodedFront& encoded);
   template <typename Put>
   [[nodiscard]] Result<Copied> copy_run(const TransactionHead& head, const std::string& copy_sql, Put put);
@@ -123,6 +139,9 @@ class BatchCopier {
   RecordOrder by_time_;
   std::span<const std::uint32_t> order_{};  // of what was sent last; empty: as it lies
   std::string piece_;
+  ChunkDestinations* destinations_;
+  std::optional<ChunkRouting> routing_{};
+  std::vector<SideRows> aside_{};  // of the latest copy()
 };
 
 }  // namespace hypercopy

@@ -125,6 +125,7 @@ struct LoadOptions {
   std::size_t order_memory =
       0;  // --order-memory: what regrouping may take; 0: the default of time_windows.hpp
   DirectCompress direct_compress = DirectCompress::automatic;  // --direct-compress
+  bool build_chunks = false;                                   // --build-chunks: new chunks are built aside
   AfterLoad after{};                                           // --after
   bool pause_jobs = false;                // --pause-jobs: policies of the hypertable do not start meanwhile
   std::uint64_t max_new_chunks = 10'000;  // --max-new-chunks: of a hypertable; 0: no limit

@@ -43,6 +43,7 @@ struct PipelineOptions {
   Kernel kernel = Kernel::scalar;  // of the field index
   RejectSink* rejects = nullptr;   // keeps bad records; none: the first one ends the run
   RejectLimit max_rejects{};
+  ChunkDestinations* destinations = nullptr;  // where chunks are built aside
 };
 
 // `worker` counts from 1; called on that worker's thread.

@@ -47,6 +47,15 @@ struct DeferredIndex {
   std::chrono::nanoseconds elapsed{};  // of its rebuild; 0: by another process
 };
 
+// --build-chunks: what became of the side tables.
+struct BuiltChunks {
+  std::uint64_t chunks = 0;     // handed over
+  std::uint64_t merged = 0;     // their rows were inserted into a chunk that had come to be
+  std::uint64_t kept = 0;       // left, with their rows
+  std::uint64_t rows_kept = 0;  // committed there, and not in the hypertable
+  std::chrono::nanoseconds elapsed{};
+};
+
 struct LoadSummary {
   std::string table{};      // as a person would write it: schema.table; empty: the run did not get that far
   bool truncated = false;   // TRUNCATE was committed before the first row
@@ -72,6 +81,7 @@ struct LoadSummary {
   LedgerTotals totals{};
   std::vector<LedgerTotals> input_totals{};  // of each source
   std::vector<RejectFile> reject_files{};    // those that hold records
+  BuiltChunks built{};
   std::vector<DeferredIndex> indexes{};
   std::chrono::nanoseconds rebuild_elapsed{};
   bool rebuild_failed = false;    // the error is of the indexes, not of the rows

@@ -74,11 +74,12 @@ struct RunContext {
   // No input had a record: set before the queue is closed, taken back by the worker that sees to it. One empty
   // COPY, so that rights and statement triggers are what they are for psql.
   std::atomic<bool> nothing_to_load{false};
-  std::string first_copy_sql{};         // of the first input; read it where nothing_to_load was true
-  const BatchClaims* claims = nullptr;  // none: the batches are this run's alone
-  RejectGate* rejects = nullptr;        // none: the first bad record ends the run
-  ChunksAhead* chunks = nullptr;        // none: the target has none to be counted or made
-  MergeTurns turns{};                   // where conflicts are merged and bad records rejected
+  std::string first_copy_sql{};               // of the first input; read it where nothing_to_load was true
+  const BatchClaims* claims = nullptr;        // none: the batches are this run's alone
+  RejectGate* rejects = nullptr;              // none: the first bad record ends the run
+  ChunksAhead* chunks = nullptr;              // none: the target has none to be counted or made
+  ChunkDestinations* destinations = nullptr;  // none: no chunk is built aside
+  MergeTurns turns{};                         // where conflicts are merged and bad records rejected
 };
 
 class Worker {
@@ -88,7 +89,7 @@ class Worker {
       : run_(run),
         stream_(std::move(stream)),
         recovery_({run.policy.retry_timeout, run.retry_until, run.settle_until}, run.console),
-        copier_(*stream_, run.wire, run.console, shares_, kernel, run.chunks),
+        copier_(*stream_, run.wire, run.console, shares_, kernel, run.chunks, run.destinations),
         store_(*stream_, copier_, shares_, run.policy.relation),
         isolation_(*stream_, copier_, store_, {run.policy.relation, run.policy.may_suppress_rows, kernel}) {}
 

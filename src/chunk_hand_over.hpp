@@ -1,0 +1,47 @@
+// Turns filled side tables into chunks, each in a transaction of its own, several at a time.
+// Shape:   hand_over() counts a table's rows, builds its indexes, makes it a chunk and logs what continuous aggregates have to
+//          refresh. Where the hypertable has got a chunk for that range meanwhile, the rows are inserted into it instead.
+// Repeat:  a hand-over whose COMMIT was not answered is looked for by the table's oid before it is tried again.
+// Units:   rows.
+// Threads: hand_over() starts `jobs` threads, each with a connection, and waits for them.
+// Errors:  the first one is kept; the other tables are handed over all the same. A table whose rows the hypertable cannot
+//          take stays, and its COMMENT says why, so that no later load drops it. After an interruption nothing more is asked.
+// Source:  TimescaleDB, create_chunk(hypertable, slices, schema, name, table): it takes the table as it is, checks the range by
+//          one scan and matches indexes by their structure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "chunk_building_plan.hpp"
+#include "hypercopy/cancellation.hpp"
+#include "hypercopy/connection.hpp"
+#include "hypercopy/console.hpp"
+#include "side_tables.hpp"
+
+namespace hypercopy {
+
+struct HandOverOptions {
+  unsigned jobs = 1;
+  std::chrono::milliseconds retry_timeout{0};
+  bool may_hold_more =
+      false;  // batches of which nobody knows whether they were committed may be in the tables
+  std::function<Result<Connection>(unsigned number)> connect;  // from 1 on, on any thread
+  StopAt stop;
+};
+
+struct HandOverOutcome {
+  std::uint64_t chunks = 0;  // tables that are chunks now
+  std::uint64_t merged = 0;  // tables whose rows were inserted into a chunk that had come to be
+  std::uint64_t kept = 0;    // tables that stay
+  std::uint64_t rows_kept = 0;
+  std::optional<Error> error{};
+};
+
+[[nodiscard]] HandOverOutcome hand_over(const ChunkBuildingPlan& plan, const std::vector<FilledTable>& tables,
+                                        const HandOverOptions& options, Console& console);
+
+}  // namespace hypercopy
