@@ -10,7 +10,7 @@
 
 #include "human_units.hpp"
 #include "hypercopy/field_encoder.hpp"
-#include "lasting_connection.hpp"
+#include "hypercopy/lasting_connection.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
