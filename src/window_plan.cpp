@@ -95,12 +95,12 @@ Result<std::optional<OrderSample>> look_at_order(const LoadPlan& plan, const Can
 }
 
 // Whether auto may regroup at all: where the input can be looked at ahead, and batches are not made for something else. A
-// batch that is dropped whole had better be one piece of the input.
+// batch that is dropped whole had better be one piece of the input, and a reject file is read in the input's order.
 bool is_worth_a_look(const LoadPlan& plan) {
   const std::string& first = plan.files.front();
   return plan.hypertable && plan.time_order.chunk_width > 0 && !plan.direct_compress &&
-         !plan.options.skip_failed_batches && first != "-" && !is_fifo(first) && plan.bytes_total &&
-         *plan.bytes_total > kSampleBatches * plan.batch_bytes;
+         !plan.options.skip_failed_batches && plan.options.on_error == OnError::stop && first != "-" &&
+         !is_fifo(first) && plan.bytes_total && *plan.bytes_total > kSampleBatches * plan.batch_bytes;
 }
 
 Status plan_automatically(LoadPlan& plan, const Cancellation& cancellation) {
