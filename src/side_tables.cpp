@@ -225,6 +225,7 @@ Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTab
           "'pg_class') LIKE $2 ORDER BY 2",
           which));
   std::vector<LeftTable> tables;
+  tables.reserve(static_cast<std::size_t>(left.rows()));
   for (int row = 0; row < left.rows(); ++row) {
     tables.push_back({.names = std::string(left.text(row, 0)),
                       .relation = std::string(left.text(row, 1)),
