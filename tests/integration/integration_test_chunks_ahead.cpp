@@ -19,7 +19,8 @@ WITH chunks AS (
   WHERE c.hypertable_schema = '{0}' AND c.hypertable_name = '{1}')
 SELECT c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, c.is_compressed, c.chunk_tablespace,
        r.relowner::regrole, r.relacl, r.reloptions, r.relpersistence, r.relam,
-       (SELECT string_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_hyper_\d+_\d+_chunk|{1}', '', 'g'), '; ' ORDER BY 1)
+       (SELECT string_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_hyper_\d+_\d+_chunk|{1}', '', 'g'), '; '
+                         ORDER BY regexp_replace(pg_get_indexdef(i.indexrelid), '_hyper_\d+_\d+_chunk|{1}', '', 'g'))
         FROM pg_index i WHERE i.indrelid = c.oid),
        (SELECT string_agg(o.contype::text || ' ' || pg_get_constraintdef(o.oid), '; ' ORDER BY o.contype, pg_get_constraintdef(o.oid))
         FROM pg_constraint o WHERE o.conrelid = c.oid),

@@ -57,9 +57,11 @@ class Deadlocks : public CheckedLoadTest {
   std::unique_ptr<Server> gate_;
 };
 
+// With a second dimension: such chunks are not made ahead, but by the transactions that fill them.
 constexpr const char* kUnique =
     "CREATE TABLE target (at timestamptz NOT NULL, id int, v text, UNIQUE (at, id)); SELECT "
-    "create_hypertable('target', 'at', chunk_time_interval => interval '1 day'); INSERT INTO target VALUES "
+    "create_hypertable('target', 'at', 'id', 1, chunk_time_interval => interval '1 day'); INSERT INTO target "
+    "VALUES "
     "('2024-01-20 00:00+00', 1, 'old'), ('2024-01-20 00:00+00', 2, 'old')";
 
 // The load has made a chunk and waits for a key that the other has inserted; the other waits to make a chunk.
@@ -124,7 +126,7 @@ TEST_F(Deadlocks, AForeignKeyAgainstANewChunk) {
   server().execute(
       "CREATE TABLE device (id int PRIMARY KEY, name text); INSERT INTO device VALUES (1, 'a'), (2, 'b');"
       "CREATE TABLE target (at timestamptz NOT NULL, device int REFERENCES device, v text);"
-      "SELECT create_hypertable('target', 'at', chunk_time_interval => interval '1 day')");
+      "SELECT create_hypertable('target', 'at', 'device', 1, chunk_time_interval => interval '1 day')");
   other_->execute(
       "SET timezone = 'UTC'; SET deadlock_timeout = '1h'; BEGIN; UPDATE device SET name = 'c' WHERE id = 2");
   look_after("3s");
