@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "hypercopy/input_file.hpp"
+#include "tuple_key.hpp"
 
 namespace hypercopy {
 
@@ -12,10 +13,6 @@ namespace {
 
 // Behind all times.
 constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::max();
-
-std::int64_t chunk_of(std::int64_t time, std::int64_t interval) {
-  return time / interval - (time % interval < 0 ? 1 : 0);
-}
 
 }  // namespace
 
@@ -93,13 +90,14 @@ void TimeWindow::cut(const SliceLimits& limits, std::int64_t chunk_interval) {
 std::size_t TimeWindow::next_end(std::size_t begin, const SliceLimits& limits,
                                  std::int64_t chunk_interval) const {
   const std::span<Entry> all = entries();
+  const TimeKey chunks{.chunk_width = chunk_interval};
   std::size_t bytes = all[begin].bytes;
   std::size_t at_chunk = 0;  // the last place where a chunk begins and enough lies before it
   std::size_t end = begin + 1;
   while (end < all.size() && bytes + all[end].bytes <= limits.bytes && end - begin < limits.records) {
     const bool is_long = bytes >= limits.bytes / 4 * 3;
     if (is_long && chunk_interval > 0 &&
-        chunk_of(all[end].time, chunk_interval) != chunk_of(all[end - 1].time, chunk_interval)) {
+        chunk_of(all[end].time, chunks) != chunk_of(all[end - 1].time, chunks)) {
       at_chunk = end;
     }
     bytes += all[end++].bytes;

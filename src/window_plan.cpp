@@ -45,14 +45,6 @@ std::size_t wanted_memory(const LoadOptions& options) {
 // Two windows of two batches each.
 bool has_room(const LoadPlan& plan, std::size_t memory) { return memory / 4 >= plan.batch_bytes; }
 
-// The field of a record that the column with this index is read from.
-std::size_t field_of(std::size_t column, const ColumnMapping& mapping) {
-  for (const std::size_t dropped : mapping.dropped) {
-    if (dropped <= column) ++column;
-  }
-  return column;
-}
-
 // With headers the columns are known once an input is opened; those of standard input and FIFOs only then.
 Status check_columns(const LoadPlan& plan, const Cancellation& cancellation) {
   if (plan.options.header != Header::match) {
@@ -160,11 +152,11 @@ Status choose_regrouping(const LoadPlan& plan, InputFile& file) {
   if (!decision.key) {
     return plan.options.order_by_time == OrderByTime::on ? fail(not_possible(decision.reason)) : Status{};
   }
-  const std::size_t column = decision.key->field;
   const ColumnMapping& mapping = file.mapping;
-  file.regroup_by = TimeField{.index = field_of(column, mapping),
+  const std::string& column = mapping.columns[decision.key->field];
+  file.regroup_by = TimeField{.index = *field_of(mapping, column),
                               .fields = mapping.columns.size() + mapping.dropped.size(),
-                              .type_oid = plan.table.find(mapping.columns[column])->wire.oid,
+                              .type_oid = plan.table.find(column)->wire.oid,
                               .interval = plan.hypertable && plan.time_order.chunk_width > 0
                                               ? plan.hypertable->primary().interval
                                               : 0,
