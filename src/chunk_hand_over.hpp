@@ -1,5 +1,5 @@
 // Turns filled side tables into chunks, each in a transaction of its own, several at a time.
-// Shape:   hand_over() counts a table's rows, builds its indexes, makes it a chunk and logs what continuous aggregates have to
+// Shape:   hand_over() builds a table's indexes, counts its rows, makes it a chunk and logs what continuous aggregates have to
 //          refresh. Where the hypertable has got a chunk for that range meanwhile, the rows are inserted into it instead.
 // Repeat:  a hand-over whose COMMIT was not answered is looked for by the table's oid before it is tried again.
 // Units:   rows.
