@@ -31,7 +31,16 @@ Result<Connection> ChunkBuilding::connect(const std::string& what) const {
   return connection;
 }
 
-Status ChunkBuilding::begin() { return tables_ ? tables_->begin() : Status{}; }
+Result<Connection> ChunkBuilding::connect_to_hand_over(unsigned number) const {
+  HYPERCOPY_ASSIGN(Connection connection, connect(fmt::format("chunk {}", number)));
+  if (job_) HYPERCOPY_TRY(mark_as_hand_over(connection, *job_));
+  return connection;
+}
+
+Status ChunkBuilding::begin(std::optional<int> job) {
+  job_ = job;
+  return tables_ ? tables_->begin(job) : Status{};
+}
 
 Status ChunkBuilding::end() {
   if (!tables_) return {};
@@ -46,13 +55,15 @@ Status ChunkBuilding::end() {
                 {.jobs = plan_.jobs,
                  .retry_timeout = plan_.options.retry_timeout,
                  .may_hold_more = summary_.totals.unknown.records > 0,
-                 .connect = [this](unsigned number) { return connect(fmt::format("chunk {}", number)); },
+                 .stays_owed = job_.has_value(),
+                 .connect = [this](unsigned number) { return connect_to_hand_over(number); },
                  .stop = stop_},
                 environment_.console);
   summary_.built = {.chunks = outcome.chunks,
                     .merged = outcome.merged,
                     .kept = outcome.kept,
                     .rows_kept = outcome.rows_kept,
+                    .kept_is_owed = job_.has_value(),
                     .elapsed = std::chrono::steady_clock::now() - begun};
   if (!outcome.error) return {};
   summary_.complete = false;

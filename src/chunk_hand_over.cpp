@@ -8,6 +8,7 @@
 
 #include "human_units.hpp"
 #include "hypercopy/lasting_connection.hpp"
+#include "left_side_tables.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
@@ -193,7 +194,7 @@ class HandOver {
     try {
       if (options_.stop.cancellation.level() >= options_.stop.level)
         return fail(ErrorKind::interrupted, "interrupted before all chunks were handed over");
-      OneHandOver one(plan_, filled, options_.may_hold_more);
+      OneHandOver one(plan_, filled, options_.may_hold_more || filled.adopted);
       return connection.ask([&](Connection& live) { return one.attempt(live); });
     } catch (const std::exception& exception) {
       return fail(ErrorKind::internal, exception.what());
@@ -202,6 +203,7 @@ class HandOver {
 
   // Where that fails the next load drops the table, and says so.
   void keep(LastingConnection& connection, const FilledTable& filled) const {
+    if (options_.stays_owed) return;
     static_cast<void>(connection.ask_once([&](Connection& live) -> Status {
       if (live.in_transaction()) HYPERCOPY_TRY(live.execute("ROLLBACK"));
       HYPERCOPY_TRY(live.execute(fmt::format("COMMENT ON TABLE {} IS {}", filled.table.relation,
@@ -234,8 +236,13 @@ class HandOver {
 
   [[nodiscard]] Error explain(Error error, const FilledTable& filled) const {
     if (error.kind == ErrorKind::interrupted) return error;
-    error.message = fmt::format("{} could not be handed over to the hypertable: {}",
-                                counted(filled.rows, "row"), error.message);
+    error.message = fmt::format(
+        "{} could not be handed over to the hypertable: {}",
+        filled.adopted ? "the rows of " + filled.table.relation : counted(filled.rows, "row"), error.message);
+    if (options_.stays_owed) {
+      error.hint = fmt::format("They wait in {}: put right what is in their way and run the import again.",
+                               filled.table.relation);
+    }
     if (error.hint.empty()) {
       error.hint = fmt::format("They are in {}: INSERT INTO {} ({}) SELECT {} FROM {}, then drop it.",
                                filled.table.relation, plan_.target, plan_.columns, plan_.columns,

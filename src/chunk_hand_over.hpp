@@ -5,7 +5,7 @@
 // Units:   rows.
 // Threads: hand_over() starts `jobs` threads, each with a connection, and waits for them.
 // Errors:  the first one is kept; the other tables are handed over all the same. A table whose rows the hypertable cannot
-//          take stays, and its COMMENT says why, so that no later load drops it. After an interruption nothing more is asked.
+//          take stays, and its COMMENT says why, so that no later load drops it; an import owes it. After an interruption nothing more is asked.
 // Source:  TimescaleDB, create_chunk(hypertable, slices, schema, name, table): it takes the table as it is, checks the range by
 //          one scan and matches indexes by their structure.
 #pragma once
@@ -28,7 +28,8 @@ struct HandOverOptions {
   unsigned jobs = 1;
   std::chrono::milliseconds retry_timeout{0};
   bool may_hold_more =
-      false;  // batches of which nobody knows whether they were committed may be in the tables
+      false;                // batches of which nobody knows whether they were committed may be in the tables
+  bool stays_owed = false;  // a table that is refused stays as it is, and the import's next run tries again
   std::function<Result<Connection>(unsigned number)> connect;  // from 1 on, on any thread
   StopAt stop;
 };

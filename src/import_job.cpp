@@ -86,6 +86,8 @@ Result<ImportJob> describe_import(const LoadPlan& plan, const Cancellation& canc
                              {"atomic", atomic_text(options)},
                              {"on-conflict", std::string(to_string(options.on_conflict))},
                              {"conflict-key", fmt::format("{}", fmt::join(options.conflict_key, ","))}}};
+  // Only where it is on: imports that were begun before there was such a setting go on.
+  if (options.build_chunks) job.settings.emplace_back("build-chunks", "on");
   for (const auto& [name, value] : plan.session.pinned) {
     if (std::find(kMeaning.begin(), kMeaning.end(), name) != kMeaning.end())
       job.settings.emplace_back(name, value);

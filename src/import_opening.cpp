@@ -6,6 +6,7 @@
 #include "hypercopy/import_ledger.hpp"
 #include "import_presence.hpp"
 #include "import_schema.hpp"
+#include "left_side_tables.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
@@ -45,6 +46,7 @@ Result<ImportLedger> ImportLedger::open(const Connect& connect, const ImportJob&
   const bool shared = std::all_of(job.inputs.begin(), job.inputs.end(),
                                   [](const ImportInput& input) { return input.size.has_value(); });
   ImportLedger ledger(connect, std::move(options), shared, stop);
+  ledger.presence_->builds_chunks = ledger.options_.builds_chunks;
   auto opened = ledger.control_.ask([&](Connection& connection) -> Status {
     ledger.quoted_run_ = connection.quote_literal(ledger.options_.run_id);
     HYPERCOPY_TRY(ledger.check_target(job, connection));
@@ -249,6 +251,10 @@ Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& conn
   HYPERCOPY_ASSIGN(const QueryResult rows,
                    connection.execute(fmt::format("SELECT EXISTS (SELECT FROM {})", name.text(0, 0))));
   if (rows.boolean(0, 0)) return {};
+  if (options_.builds_chunks) {
+    HYPERCOPY_ASSIGN(const auto owed, owed_side_tables(connection, job_));
+    if (!owed.empty()) return {};
+  }
   Error error = differs(job.import_id,
                         fmt::format("{} is empty, though rows of this import were committed to it: it was "
                                     "emptied since",

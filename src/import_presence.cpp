@@ -9,7 +9,7 @@ namespace hypercopy {
 namespace {
 
 constexpr std::string_view kLockNotAvailable = "55P03";
-// Of a pipe that another process still seems to load.
+// Of what another process still seems to load alone.
 constexpr std::string_view kPatience = "10s";
 
 // Said again where an attempt to open the ledger failed behind it. The settings of one statement: its commit need not wait
@@ -38,7 +38,7 @@ Status ImportLedger::Presence::settle_in(Connection& connection) const {
 }
 
 Status ImportLedger::Presence::take_lock(Connection& connection) const {
-  if (shared) {
+  if (shared && !builds_chunks) {
     HYPERCOPY_TRY(connection.execute(
         fmt::format("SELECT pg_catalog.pg_advisory_lock_shared({}, {})", kImportLockClass, job)));
     return {};
@@ -48,6 +48,13 @@ Status ImportLedger::Presence::take_lock(Connection& connection) const {
                   kPatience, kImportLockClass, job));
   if (taken) return {};
   if (taken.error().sqlstate != kLockNotAvailable) return fail(std::move(taken).error());
+  if (shared) {
+    return fail(
+        ErrorKind::usage,
+        "another process is loading this import, and with --build-chunks there is one at a time: it hands "
+        "over the tables that others would be filling",
+        "Wait for it. Without --build-chunks several loaders may share an import.");
+  }
   return fail(
       ErrorKind::usage, "another process is loading this import, and a pipe cannot be shared",
       "Wait for it, or name files instead of piping them: several loaders may then share the import.");

@@ -1,11 +1,12 @@
 // What the control connection of an import has for as long as it lasts: a session advisory lock, which says that a loader
 // of this job lives, and the prepared statement of ImportLedger::plan().
 // Shape:   settle_in() asks for both; connect() makes a connection that has them, as soon as the job is known. The lock is
-//          shared by all loaders of files; a pipe has one reader, and its bytes are gone for any other.
+//          shared by all loaders of files; a pipe has one reader, and its bytes are gone for any other. Chunks that are built
+//          aside have one loader, too: it makes chunks of tables that another one would be filling.
 // Why:     prepared, a plan takes 0.1 to 0.2 ms of the server in place of 0.4 (pgbench, PostgreSQL 15): there is one for
 //          each batch.
 // Threads: one.
-// Errors:  usage: another process reads the pipe; those of connecting.
+// Errors:  usage: another process loads what cannot be shared; those of connecting.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,8 @@ namespace hypercopy {
 struct ImportLedger::Presence {
   Connect make_connection;
   std::optional<StopAt> stop;
-  bool shared = true;
+  bool shared = true;  // no input is a pipe
+  bool builds_chunks = false;
   int job = 0;  // 0: not known yet
 
   [[nodiscard]] Result<Connection> connect() const;

@@ -24,6 +24,7 @@ Result<ImportRun> ImportRun::open(const LoadPlan& plan, AtomicStaging* staging,
                                                             .truncates = plan.options.truncate,
                                                             .into_empty = plan.options.resume_into_empty,
                                                             .staging = staging,
+                                                            .builds_chunks = plan.options.build_chunks,
                                                             .may_begin = reject_files_are_free},
                                                            {environment.cancellation}));
   ledger.stop_at({run_stop});

@@ -8,6 +8,7 @@
 #include "human_units.hpp"
 #include "hypercopy/atomic_staging.hpp"
 #include "import_schema.hpp"
+#include "left_side_tables.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
@@ -23,7 +24,7 @@ SELECT import_id, target_name, state, loaders,
   (SELECT CASE WHEN pg_catalog.bool_and(size IS NOT NULL) THEN pg_catalog.sum(size) END FROM hypercopy.input WHERE job = id),
   coalesce(sums.bytes, 0), coalesce(sums.records, 0), coalesce(sums.loaded, 0), coalesce(sums.rejected, 0),
   coalesce(sums.open, 0), created_by, pg_catalog.date_trunc('second', created_at),
-  pg_catalog.date_trunc('second', coalesce(finished_at, sums.changed_at, created_at))
+  pg_catalog.date_trunc('second', coalesce(finished_at, sums.changed_at, created_at)), id
 FROM hypercopy.job
 CROSS JOIN LATERAL (SELECT count(DISTINCT pid) AS loaders FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted
   AND classid = {1} AND objid = id::oid AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname =
@@ -39,7 +40,7 @@ std::optional<std::uint64_t> size_at(const QueryResult& rows, int row, int colum
   return rows.is_null(row, column) ? std::nullopt : std::optional(count_at(rows, row, column));
 }
 
-ImportInfo info_at(const QueryResult& rows, int row) {
+ImportInfo info_at(const QueryResult& rows, int row, const std::vector<OwedTable>& owed) {
   ImportInfo info{.import_id = std::string(rows.text(row, 0)),
                   .target = std::string(rows.text(row, 1)),
                   .state = std::string(rows.text(row, 2)),
@@ -54,6 +55,13 @@ ImportInfo info_at(const QueryResult& rows, int row) {
                   .created_by = std::string(rows.text(row, 11)),
                   .created_at = std::string(rows.text(row, 12)),
                   .changed_at = std::string(rows.text(row, 13))};
+  const int job = number_at<int>(rows, row, 14);
+  for (const OwedTable& table : owed) {
+    if (table.job != job) continue;
+    ++info.side_tables;
+    info.side_rows_estimate += table.rows_estimate;
+  }
+  if (info.side_tables > 0) info.state = "loading";
   if (info.state != "done" && info.loaders == 0) info.state = "stopped";
   return info;
 }
@@ -71,7 +79,8 @@ Result<ImportInfo> find_import(Connection& connection, const std::string& import
   auto rows = connection.execute(fmt::format(kImports, "import_id = $1", kImportLockClass), which);
   if (!rows) return fail(with_ledger_grants(std::move(rows).error()));
   if (rows->rows() == 0) return fail(no_such_import(import_id));
-  return info_at(*rows, 0);
+  HYPERCOPY_ASSIGN(const auto owed, owed_side_tables(connection, number_at<int>(*rows, 0, 14)));
+  return info_at(*rows, 0, owed);
 }
 
 std::string done_of(std::uint64_t done, const std::optional<std::uint64_t>& all) {
@@ -83,6 +92,26 @@ std::string state_text(const ImportInfo& import) {
   return import.state == "loading"
              ? fmt::format("loading ({})", counted(import.loaders, "process", "processes"))
              : import.state;
+}
+
+std::string side_tables_text(const ImportInfo& import) {
+  return hypercopy::side_tables_text(import.side_tables, import.side_rows_estimate);
+}
+
+std::string owed_line(const ImportInfo& import) {
+  return fmt::format("import '{}': the rows of {} are not in {} yet{}\n", import.import_id,
+                     side_tables_text(import), import.target,
+                     import.loaders > 0 ? "" : "; run it again, and it hands them over");
+}
+
+Error rows_are_owed(const ImportInfo& import) {
+  return {
+      .kind = ErrorKind::usage,
+      .message = fmt::format("import '{}' owes {} the rows of {}: forgotten, they would be lost",
+                             import.import_id, import.target, side_tables_text(import)),
+      .hint = fmt::format("Run it again, which hands them over. To drop them all the same: hypercopy imports "
+                          "forget {} --drop-side-tables",
+                          import.import_id)};
 }
 
 Json size_json(const std::optional<std::uint64_t>& bytes) { return bytes ? Json(*bytes) : Json(nullptr); }
@@ -99,6 +128,8 @@ Json to_json(const ImportInfo& import) {
           {"rows_loaded", import.rows_loaded},
           {"records_rejected", import.records_rejected},
           {"batches_open", import.batches_open},
+          {"side_tables", import.side_tables},
+          {"side_rows_estimate", import.side_rows_estimate},
           {"created_by", import.created_by},
           {"created_at", import.created_at},
           {"changed_at", import.changed_at}};
@@ -115,9 +146,10 @@ Result<std::vector<ImportInfo>> list_imports(Connection& connection) {
   if (!there) return std::vector<ImportInfo>{};
   auto rows = connection.execute(fmt::format(kImports, "true", kImportLockClass));
   if (!rows) return fail(with_ledger_grants(std::move(rows).error()));
+  HYPERCOPY_ASSIGN(const auto owed, owed_side_tables(connection, std::nullopt));
   std::vector<ImportInfo> imports;
   imports.reserve(static_cast<std::size_t>(rows->rows()));
-  for (int row = 0; row < rows->rows(); ++row) imports.push_back(info_at(*rows, row));
+  for (int row = 0; row < rows->rows(); ++row) imports.push_back(info_at(*rows, row, owed));
   return imports;
 }
 
@@ -157,18 +189,16 @@ Result<ImportDetails> show_import(Connection& connection, const std::string& imp
 }
 
 // The lock that living loaders share: a new one cannot begin to load while the rows go.
-Result<ImportInfo> forget_import(Connection& connection, const std::string& import_id) {
+Result<ImportInfo> forget_import(Connection& connection, const std::string& import_id, OwedRows owed) {
   HYPERCOPY_ASSIGN(ImportInfo info, find_import(connection, import_id));
   const std::array<std::string, 1> which{import_id};
   HYPERCOPY_TRY(connection.execute("BEGIN"));
-  HYPERCOPY_ASSIGN(
-      const QueryResult free,
-      connection.execute(
-          fmt::format(
-              "SELECT pg_catalog.pg_try_advisory_xact_lock({}, id) FROM hypercopy.job WHERE import_id = $1 "
-              "FOR UPDATE",
-              kImportLockClass),
-          which));
+  HYPERCOPY_ASSIGN(const QueryResult free,
+                   connection.execute(fmt::format("SELECT pg_catalog.pg_try_advisory_xact_lock({}, id), id "
+                                                  "FROM hypercopy.job WHERE import_id = $1 "
+                                                  "FOR UPDATE",
+                                                  kImportLockClass),
+                                      which));
   if (free.rows() == 0) return fail(no_such_import(import_id));
   if (!free.boolean(0, 0)) {
     return fail(ErrorKind::usage,
@@ -176,6 +206,10 @@ Result<ImportInfo> forget_import(Connection& connection, const std::string& impo
                             counted(info.loaders, "process", "processes")),
                 "Stop it first.");
   }
+  // What a loader may have left since it was found.
+  HYPERCOPY_ASSIGN(const auto tables, owed_side_tables(connection, number_at<int>(free, 0, 1)));
+  if (!tables.empty() && owed == OwedRows::refuse) return fail(rows_are_owed(info));
+  HYPERCOPY_TRY(drop_owed_side_tables(connection, tables));
   for (const std::string_view table : {"reject", "interval", "input"}) {
     HYPERCOPY_TRY(connection.execute(
         fmt::format(
@@ -213,6 +247,9 @@ std::string imports_table(const std::vector<ImportInfo>& imports) {
     row.erase(row.find_last_not_of(' ') + 1);
     text += row + "\n";
   }
+  for (const auto& import : imports) {
+    if (import.side_tables > 0) text += owed_line(import);
+  }
   return text;
 }
 
@@ -237,6 +274,10 @@ std::string import_text(const ImportDetails& details) {
                         done_of(input.bytes_done, input.bytes), grouped(input.records_done),
                         input.complete ? "" : fmt::format(", cut up to byte {}", input.bytes_planned));
   }
+  if (import.side_tables > 0) {
+    text += fmt::format("owed:     the rows of {}{}\n", side_tables_text(import),
+                        import.loaders > 0 ? "" : "; run it again, and it hands them over");
+  }
   for (const auto& [name, value] : details.settings) {
     if (!value.empty()) text += fmt::format("setting:  {} = {}\n", name, value);
   }
@@ -260,6 +301,14 @@ std::string import_json(const ImportDetails& details) {
   for (const auto& [name, value] : details.settings) settings[name] = value;
   json["settings"] = std::move(settings);
   return text_of(json);
+}
+
+std::string forgotten_text(const ImportInfo& import) {
+  const std::string where = import.side_tables == 0 ? "" : ", but for those of its side tables";
+  std::string text = fmt::format("forgot import '{}': {} rows that it loaded into {} stay there{}\n",
+                                 import.import_id, import.rows_loaded, import.target, where);
+  if (import.side_tables > 0) text += fmt::format("dropped {}\n", side_tables_text(import));
+  return text;
 }
 
 }  // namespace hypercopy

@@ -28,8 +28,11 @@ void describe_imports(CLI::App& app, ImportsWords& words) {
   CLI::App& show = add_action(app, words, "show", "one import: its inputs, settings and what is left");
   show.add_flag("--json", words.json, "as JSON");
   add_import_id(show, words);
-  add_import_id(add_action(app, words, "forget", "take an import out of the ledger; the rows it loaded stay"),
-                words);
+  CLI::App& forget =
+      add_action(app, words, "forget", "take an import out of the ledger; the rows it loaded stay");
+  forget.add_flag("--drop-side-tables", words.drop_side_tables,
+                  "also where --build-chunks has not handed over all rows yet: these are dropped");
+  add_import_id(forget, words);
   CLI::App& rebuild = add_action(app, words, "rebuild-indexes",
                                  "build the indexes that loads with --defer-indexes left out and still owe");
   rebuild.add_option("-t,--table", words.connection.table, "only those of this table (default: all)")
@@ -56,7 +59,8 @@ ImportsCommand read_imports(const CLI::App& app, const ImportsWords& words) {
           .table = words.connection.table,
           .jobs = words.connection.options.jobs,
           .connection = std::move(connection),
-          .json = words.json};
+          .json = words.json,
+          .drop_side_tables = words.drop_side_tables};
 }
 
 }  // namespace hypercopy

@@ -16,12 +16,14 @@ struct ImportsCommand {
   unsigned jobs = 0;    // 0: one per core
   ConnectionOptions connection{};
   bool json = false;
+  bool drop_side_tables = false;  // forget
 };
 
 struct ImportsWords {
   LoadWords connection;
   std::string import_id{};
   bool json = false;
+  bool drop_side_tables = false;
 };
 
 // `words` must outlive the app.

@@ -149,8 +149,6 @@ Status check_building(const LoadOptions& options) {
        "chunks are handed over one by one, each in a transaction of its own: leave one of the two out"},
       {options.atomic, "--atomic",
        "chunks are handed over one by one, each in a transaction of its own: leave one of the two out"},
-      {!options.import_id.empty(), "--import-id",
-       "the ledger does not know of chunks that wait for their hand-over: leave one of the two out"},
       {options.on_conflict != OnConflict::error, "--on-conflict",
        "a chunk that is built aside is new, its rows meet none of the table's: leave one of the two out"},
       {options.on_error == OnError::reject, "--on-error reject",

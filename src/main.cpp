@@ -155,9 +155,10 @@ Result<std::string> imports_text(const ImportsCommand& command, Connection& conn
     HYPERCOPY_ASSIGN(const auto owed, owed_indexes_of_import(connection, command.import_id));
     return import_text(details) + owed_text(owed);
   }
-  HYPERCOPY_ASSIGN(const ImportInfo forgotten, forget_import(connection, command.import_id));
-  return fmt::format("forgot import '{}': {} rows that it loaded into {} stay there\n", forgotten.import_id,
-                     forgotten.rows_loaded, forgotten.target);
+  HYPERCOPY_ASSIGN(const ImportInfo forgotten,
+                   forget_import(connection, command.import_id,
+                                 command.drop_side_tables ? OwedRows::drop : OwedRows::refuse));
+  return forgotten_text(forgotten);
 }
 
 Result<std::string> rebuild_indexes_text(const ImportsCommand& command, Connector& connector,

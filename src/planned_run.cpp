@@ -13,6 +13,7 @@
 #include "hypercopy/time_windows.hpp"
 #include "import_feed.hpp"
 #include "import_rejects.hpp"
+#include "left_side_tables.hpp"
 #include "load_chunks.hpp"
 #include "load_progress.hpp"
 #include "load_summary.hpp"
@@ -119,12 +120,17 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   HYPERCOPY_TRY(tidy_up());
   if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
   HYPERCOPY_TRY(indexes.open());
-  if (import_ && import_->ledger().is_done()) return import_->sum_up();
+  const auto job = import_ ? std::optional(import_->ledger().job()) : std::nullopt;
+  if (import_ && import_->ledger().is_done()) {
+    HYPERCOPY_TRY(building_.begin(job));
+    HYPERCOPY_TRY(building_.end());
+    return import_->sum_up();
+  }
   if (staging_ != nullptr && !import_) HYPERCOPY_TRY(begin_atomic());
   if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
   HYPERCOPY_TRY(indexes.drop());
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
-  HYPERCOPY_TRY(building_.begin());
+  HYPERCOPY_TRY(building_.begin(job));
   run_workers();
   HYPERCOPY_TRY(building_.end());
   if (atomic_) return end_atomic();
@@ -201,7 +207,8 @@ Result<Connection> PlannedRun::connect_control(StopAt stop) {
 Status PlannedRun::tidy_up() {
   HYPERCOPY_ASSIGN(const auto said, drop_left_staging(*first_, plan_.table));
   for (const auto& sentence : said) environment_.console.log(LogLevel::warning, sentence);
-  HYPERCOPY_ASSIGN(const auto said_of_chunks, drop_left_side_tables(*first_, plan_.table));
+  HYPERCOPY_ASSIGN(const auto said_of_chunks,
+                   drop_left_side_tables(*first_, plan_.table, plan_.options.import_id));
   for (const auto& sentence : said_of_chunks) environment_.console.log(LogLevel::warning, sentence);
   if (staging_ == nullptr) return {};
   staging_->announce_to([this](std::uint64_t rows) {

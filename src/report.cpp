@@ -321,7 +321,14 @@ std::string built_lines(const LoadSummary& summary) {
     text += fmt::format("\n{} built aside in vain: somebody's rows had made {}, so the rows were inserted",
                         counted(built.merged, "chunk was", "chunks were"), built.merged == 1 ? "it" : "them");
   }
-  if (built.kept > 0) {
+  if (built.kept > 0 && built.kept_is_owed) {
+    text += fmt::format(
+        "\nwarning: {} not in {} yet, with {} of this run: this import owes {} to it, and hands {} over when "
+        "it is "
+        "run again",
+        counted(built.kept, "side table is", "side tables are"), summary.table,
+        counted(built.rows_kept, "row"), built.kept == 1 ? "it" : "them", built.kept == 1 ? "it" : "them");
+  } else if (built.kept > 0) {
     text += fmt::format("\nwarning: {} loaded into {} and {} not in {}",
                         counted(built.rows_kept, "row was", "rows were"), counted(built.kept, "side table"),
                         built.rows_kept == 1 ? "is" : "are", summary.table);

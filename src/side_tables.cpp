@@ -3,31 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "human_units.hpp"
-#include "hypercopy/sql_identifier.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
 
 namespace {
-
-constexpr std::string_view kPrefix = "hypercopy_chunk_";
-// The first key of the advisory locks of runs that live; the second is what their side tables' names begin with, hashed by
-// the server.
-constexpr int kLockClass = 1752789094;
-
-std::string names_of_run(const std::string& run_id) { return fmt::format("{}{}_", kPrefix, run_id); }
-
-std::string comment_for(std::uint32_t target) {
-  return fmt::format("hypercopy --build-chunks, target {}, ", target);
-}
-
-std::string lock_key(const Connection& connection, const std::string& names) {
-  return fmt::format("{}, pg_catalog.hashtext({})", kLockClass, connection.quote_literal(names));
-}
 
 // The rights of the hypertable in the place of those that new tables have by default.
 constexpr std::string_view kRights = R"(
@@ -56,13 +39,42 @@ std::string tablespace_sql(const std::string& own, const std::string& of_chunk) 
                       : fmt::format("SET LOCAL default_tablespace TO {}; ", name);
 }
 
+// Those of hand-overs that may be under way; shared by them.
+std::string hand_over_key(const Connection& connection, const std::string& names) {
+  return side_table_lock_key(connection, names + "hand_over");
+}
+
+// A backend does not notice that its client is dead before it has ended its statement, which may build an index, or be COMMIT.
+// What such a one still does to a table must be known before the table is adopted.
+Status end_former_hand_overs(Connection& connection, const std::string& names) {
+  const std::string key = hand_over_key(connection, names);
+  // Who may not end another role's backends waits for them.
+  auto ended = connection.execute(
+      fmt::format("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks WHERE locktype = "
+                  "'advisory' AND granted AND objsubid = 2 AND database = (SELECT oid FROM "
+                  "pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND "
+                  "(classid, objid) = ({})",
+                  key));
+  if (!ended && ended.error().kind != ErrorKind::sql) return fail(std::move(ended).error());
+  HYPERCOPY_TRY(connection.execute(
+      fmt::format("SELECT pg_catalog.pg_advisory_lock({0}), pg_catalog.pg_advisory_unlock({0})", key)));
+  return {};
+}
+
 }  // namespace
+
+Status mark_as_hand_over(Connection& connection, int job) {
+  HYPERCOPY_TRY(connection.execute(fmt::format("SELECT pg_catalog.pg_advisory_lock_shared({})",
+                                               hand_over_key(connection, side_table_names_of_import(job)))));
+  return {};
+}
 
 std::string side_index_sql(const ChunkBuildingPlan& plan, const SideTable& table, bool unique) {
   std::string sql;
   unsigned number = 0;
+  // The two kinds are counted apart by name: an import may build them in different runs, and an index may go in between.
   for (const SideIndex& index : plan.indexes) {
-    const std::string name = fmt::format("\"{}_{}\"", table.name, ++number);
+    const std::string name = fmt::format("\"{}_{}{}\"", table.name, index.unique ? "u" : "", ++number);
     if (index.unique != unique) continue;
     sql += tablespace_sql(index.tablespace, plan.tablespace) +
            fmt::format("{} {} ON {} {}; ", index.create, name, table.relation, index.definition);
@@ -73,30 +85,64 @@ std::string side_index_sql(const ChunkBuildingPlan& plan, const SideTable& table
   return sql;
 }
 
-std::string kept_comment(std::uint32_t target) {
-  return comment_for(target) + "kept: these rows could not be handed over to the hypertable";
-}
-
 SideTables::SideTables(const ChunkBuildingPlan& plan, const TargetTable& target,
                        const CopyStatement& statement, LastingConnection::Connect connect, const Run& run,
                        Console& console)
     : plan_(plan),
       target_(target),
       statement_(statement),
-      run_id_(run.id),
+      owner_(SideTableOwner::run(run.id)),
+      names_(owner_.names()),
       console_(console),
       control_(
-          [connect = std::move(connect), id = run.id]() -> Result<Connection> {
+          [this, connect = std::move(connect)]() -> Result<Connection> {
             HYPERCOPY_ASSIGN(Connection connection, connect());
             HYPERCOPY_TRY(connection.execute(fmt::format("SELECT pg_catalog.pg_advisory_lock({})",
-                                                         lock_key(connection, names_of_run(id)))));
+                                                         side_table_lock_key(connection, names_))));
             return connection;
           },
           run.retry_timeout, run.stop) {}
 
-Status SideTables::begin() {
+Status SideTables::begin(std::optional<int> job) {
   const std::lock_guard lock(mutex_);
-  return control_.ask([](Connection&) -> Status { return {}; });
+  if (!job) return control_.ask([](Connection&) -> Status { return {}; });
+  names_ = side_table_names_of_import(*job);
+  HYPERCOPY_ASSIGN(const std::vector<OwedTable> owed,
+                   control_.ask([&](Connection& connection) -> Result<std::vector<OwedTable>> {
+                     HYPERCOPY_TRY(end_former_hand_overs(connection, names_));
+                     HYPERCOPY_ASSIGN(owner_, SideTableOwner::import(connection, *job));
+                     return owed_side_tables(connection, job);
+                   }));
+  return owed.empty() ? Status{} : adopt(owed);
+}
+
+Status SideTables::adopt(const std::vector<OwedTable>& owed) {
+  HYPERCOPY_TRY(read_chunks());
+  std::uint64_t rows = 0;
+  for (const OwedTable& one : owed) {
+    const std::int64_t number = plan_.grid.number(one.range.begin);
+    auto entry = std::make_unique<Entry>(Entry{.table = {.number = number,
+                                                         .range = one.range,
+                                                         .name = one.name,
+                                                         .relation = one.relation,
+                                                         .oid = one.oid,
+                                                         .statement = statement_.into(one.relation)},
+                                               .adopted = true});
+    // Rights may have been granted since it was made.
+    HYPERCOPY_TRY(control_.ask([&](Connection& connection) { return renew_rights(connection, one.oid); }));
+    ++made_;
+    rows += one.rows_estimate;
+    if (plan_.grid.range(number) == one.range && !has_chunk(one.range)) {
+      known_.emplace(number, std::move(entry));
+      continue;
+    }
+    // The interval of chunks was changed since, or somebody has made a chunk there.
+    chunks_->push_back({.schema = {}, .name = {}, .begin = one.range.begin, .end = one.range.end});
+    only_handed_over_.push_back(std::move(entry));
+  }
+  console_.log(LogLevel::info, fmt::format("going on with {} that an earlier run of this import has left",
+                                           side_tables_text(owed.size(), rows)));
+  return {};
 }
 
 std::optional<TimeKey> SideTables::key(const InputFile& file) const {
@@ -146,7 +192,7 @@ bool SideTables::is_full() {
 }
 
 Result<SideTable> SideTables::create(std::int64_t number, const TimeRange& range) {
-  const std::string name = names_of_run(run_id_) + std::to_string(number);
+  const std::string name = names_ + std::to_string(range.begin);
   std::string relation = fmt::format("{}.\"{}\"", plan_.schema, name);
   SideTable table{.number = number,
                   .range = range,
@@ -161,8 +207,11 @@ Result<SideTable> SideTables::create(std::int64_t number, const TimeRange& range
 // COMMIT may have been carried out although nobody said so.
 Status SideTables::create_once(Connection& connection, SideTable& table) const {
   HYPERCOPY_TRY(connection.execute("BEGIN; SET LOCAL ROLE " + plan_.owner));
-  const std::string find = fmt::format("SELECT pg_catalog.to_regclass({})::pg_catalog.oid",
-                                       connection.quote_literal(table.relation));
+  const std::string comment = connection.quote_literal(owner_.comment(plan_.target_oid, table.range));
+  const std::string find = fmt::format(
+      "SELECT oid, coalesce(pg_catalog.obj_description(oid, 'pg_class') = {}, false) FROM (SELECT "
+      "pg_catalog.to_regclass({})::pg_catalog.oid AS oid) AS found",
+      comment, connection.quote_literal(table.relation));
   HYPERCOPY_ASSIGN(const QueryResult there, connection.execute(find));
   if (there.is_null(0, 0)) {
     std::string sql;
@@ -171,18 +220,35 @@ Status SideTables::create_once(Connection& connection, SideTable& table) const {
         "CREATE TABLE {0} (LIKE {1} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING "
         "STORAGE "
         "INCLUDING COMPRESSION){2}; COMMENT ON TABLE {0} IS {3}; ",
-        table.relation, plan_.target, plan_.storage,
-        connection.quote_literal(comment_for(plan_.target_oid) + "run " + run_id_));
+        table.relation, plan_.target, plan_.storage, comment);
     for (const auto& setting : plan_.column_settings)
       sql += fmt::format("ALTER TABLE {} {}; ", table.relation, setting);
     HYPERCOPY_TRY(connection.execute(sql + side_index_sql(plan_, table, /*unique=*/true)));
+  } else if (!there.boolean(0, 1)) {
+    return fail(
+        ErrorKind::target, fmt::format("the side table {} is there, and is not of this load", table.relation),
+        "An import that the ledger has forgotten may have left it: move its rows with INSERT where they "
+        "are wanted, and drop it.");
   }
   HYPERCOPY_ASSIGN(const QueryResult made, connection.execute(find));
   table.oid = number_at<std::uint32_t>(made, 0, 0);
-  HYPERCOPY_ASSIGN(const QueryResult rights,
-                   connection.execute(fmt::format(kRights, table.oid, plan_.target_oid)));
-  if (!rights.is_null(0, 0)) HYPERCOPY_TRY(connection.execute(rights.text(0, 0)));
+  HYPERCOPY_TRY(set_rights(connection, table.oid));
   HYPERCOPY_TRY(connection.execute("COMMIT"));
+  return {};
+}
+
+Status SideTables::renew_rights(Connection& connection, std::uint32_t side_table) const {
+  HYPERCOPY_TRY(connection.execute("BEGIN; SET LOCAL ROLE " + plan_.owner));
+  HYPERCOPY_TRY(set_rights(connection, side_table));
+  HYPERCOPY_TRY(connection.execute("COMMIT"));
+  return {};
+}
+
+// In the caller's transaction.
+Status SideTables::set_rights(Connection& connection, std::uint32_t side_table) const {
+  HYPERCOPY_ASSIGN(const QueryResult rights,
+                   connection.execute(fmt::format(kRights, side_table, plan_.target_oid)));
+  if (!rights.is_null(0, 0)) HYPERCOPY_TRY(connection.execute(rights.text(0, 0)));
   return {};
 }
 
@@ -197,100 +263,12 @@ void SideTables::committed(std::span<const SideRows> rows) {
 std::vector<FilledTable> SideTables::tables() const {
   const std::lock_guard lock(mutex_);
   std::vector<FilledTable> filled;
+  const auto add = [&](const Entry& entry) { filled.push_back({entry.table, entry.rows, entry.adopted}); };
+  for (const auto& entry : only_handed_over_) add(*entry);
   for (const auto& [number, entry] : known_) {
-    if (entry) filled.push_back({entry->table, entry->rows});
+    if (entry) add(*entry);
   }
   return filled;
-}
-
-namespace {
-
-struct LeftTable {
-  std::string names;  // of the run's tables: what they begin with
-  std::string relation;
-  std::uint64_t bytes = 0;
-  bool kept = false;
-};
-
-Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTable& table) {
-  const std::array<std::string, 2> which{std::string(kPrefix) + "%", comment_for(table.oid) + "%"};
-  HYPERCOPY_ASSIGN(
-      const QueryResult left,
-      connection.execute(
-          "SELECT pg_catalog.regexp_replace(c.relname, '[^_]*$', ''), pg_catalog.format('%I.%I', n.nspname, "
-          "c.relname), pg_catalog.pg_total_relation_size(c.oid), pg_catalog.obj_description(c.oid, "
-          "'pg_class') "
-          "NOT LIKE '%, run %' FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = "
-          "c.relnamespace WHERE c.relname LIKE $1 AND c.relkind = 'r' AND pg_catalog.obj_description(c.oid, "
-          "'pg_class') LIKE $2 ORDER BY 2",
-          which));
-  std::vector<LeftTable> tables;
-  tables.reserve(static_cast<std::size_t>(left.rows()));
-  for (int row = 0; row < left.rows(); ++row) {
-    tables.push_back({.names = std::string(left.text(row, 0)),
-                      .relation = std::string(left.text(row, 1)),
-                      .bytes = count_at(left, row, 2),
-                      .kept = left.boolean(row, 3)});
-  }
-  return tables;
-}
-
-// A backend of the dead run may still be at work in it, for a moment.
-Status drop(Connection& connection, const std::string& relation) {
-  auto dropped = connection.execute(
-      fmt::format("BEGIN; SET LOCAL lock_timeout TO '10s'; DROP TABLE IF EXISTS {}; COMMIT", relation));
-  if (dropped) return {};
-  if (connection.is_alive()) HYPERCOPY_TRY(connection.execute("ROLLBACK"));
-  return fail(std::move(dropped).error());
-}
-
-struct Removed {
-  std::uint64_t tables = 0;
-  std::uint64_t bytes = 0;
-  std::vector<std::string> said{};  // about those that stay
-};
-
-Result<Removed> remove(Connection& connection, const std::vector<LeftTable>& left) {
-  Removed removed;
-  for (const LeftTable& table : left) {
-    if (table.kept) {
-      removed.said.push_back(
-          fmt::format("{} holds rows of an earlier load that could not be handed over to the hypertable: "
-                      "move them with INSERT, or drop it",
-                      table.relation));
-      continue;
-    }
-    const std::string key = lock_key(connection, table.names);
-    HYPERCOPY_ASSIGN(const QueryResult dead,
-                     connection.execute(fmt::format("SELECT pg_catalog.pg_try_advisory_lock({})", key)));
-    if (!dead.boolean(0, 0)) continue;
-    const Status dropped = drop(connection, table.relation);
-    if (!dropped && !connection.is_alive()) return fail(dropped.error());
-    HYPERCOPY_TRY(connection.execute(fmt::format("SELECT pg_catalog.pg_advisory_unlock({})", key)));
-    if (!dropped) {
-      removed.said.push_back(fmt::format("{} is left from a load that was cut off, and cannot be removed: {}",
-                                         table.relation, dropped.error().message));
-      continue;
-    }
-    ++removed.tables;
-    removed.bytes += table.bytes;
-  }
-  return removed;
-}
-
-}  // namespace
-
-Result<std::vector<std::string>> drop_left_side_tables(Connection& connection, const TargetTable& table) {
-  if (table.kind != TableKind::hypertable) return std::vector<std::string>();
-  HYPERCOPY_ASSIGN(const auto left, find_left(connection, table));
-  HYPERCOPY_ASSIGN(Removed removed, remove(connection, left));
-  if (removed.tables > 0) {
-    removed.said.push_back(
-        fmt::format("removed {} ({}) of a load that was cut off while it built chunks aside: what it had "
-                    "loaded into them was never in the hypertable",
-                    counted(removed.tables, "side table"), human_bytes(removed.bytes)));
-  }
-  return std::move(removed.said);
 }
 
 }  // namespace hypercopy

@@ -1,9 +1,12 @@
 // The side tables of a run: one for each range of time that is to become a chunk.
-// Shape:   begin() says that the run lives; workers ask for a range's table, and the first one who does makes it; tables()
-//          when all workers have ended.
-// Names:   hypercopy_chunk_, the run's id and the number of the range, beside the hypertable. Its COMMENT says whose it is.
+// Shape:   begin() says that the run lives, and adopts what earlier runs of its import have left; workers ask for a range's
+//          table, and the first one who does makes it; tables() when all workers have ended.
+// Names:   hypercopy_chunk_, the run's id or i and the import's number, and the range's beginning, beside the hypertable. Its
+//          COMMENT says whose it is (left_side_tables.hpp).
 // Limits:  kMostSideTables in a run. Ranges beyond them, ranges with a chunk (when the first row came) and ranges without
 //          bounds go to the hypertable.
+// Rows:    what dead runs of an import have put into a table is not counted when it is adopted: the ledger does not know it by
+//          table, and a scan would only be compared with a later one. The hand-over finds at least the rows of this run.
 // Owns:    a connection, `hypercopy load RUN side tables`, whose advisory lock says that this run lives.
 // Threads: any.
 // Errors:  sql, connection, interrupted.
@@ -26,6 +29,7 @@
 #include "hypercopy/connection.hpp"
 #include "hypercopy/console.hpp"
 #include "hypercopy/lasting_connection.hpp"
+#include "left_side_tables.hpp"
 
 namespace hypercopy {
 
@@ -34,7 +38,8 @@ inline constexpr std::size_t kMostSideTables = 1000;
 // The rows of a side table that are committed.
 struct FilledTable {
   SideTable table;
-  std::uint64_t rows = 0;
+  std::uint64_t rows = 0;  // by this run
+  bool adopted = false;    // it may hold those of earlier runs, too
 };
 
 class SideTables final : public ChunkDestinations {
@@ -48,13 +53,14 @@ class SideTables final : public ChunkDestinations {
   SideTables(const ChunkBuildingPlan& plan, const TargetTable& target, const CopyStatement& statement,
              LastingConnection::Connect connect, const Run& run, Console& console);
 
-  [[nodiscard]] Status begin();
+  // `job`: of an import, whose only loader this is.
+  [[nodiscard]] Status begin(std::optional<int> job);
 
   std::optional<TimeKey> key(const InputFile& file) const override;
   Result<const SideTable*> side_table(std::int64_t number) override;
   void committed(std::span<const SideRows> rows) override;
 
-  // In the order of their ranges. REQUIRES: all workers have ended.
+  // REQUIRES: all workers have ended.
   [[nodiscard]] std::vector<FilledTable> tables() const;
 
  private:
@@ -63,33 +69,34 @@ class SideTables final : public ChunkDestinations {
   [[nodiscard]] bool is_full();
   [[nodiscard]] Result<SideTable> create(std::int64_t number, const TimeRange& range);
   [[nodiscard]] Status create_once(Connection& connection, SideTable& table) const;
+  [[nodiscard]] Status adopt(const std::vector<OwedTable>& owed);
+  [[nodiscard]] Status renew_rights(Connection& connection, std::uint32_t side_table) const;
+  [[nodiscard]] Status set_rights(Connection& connection, std::uint32_t side_table) const;
 
   struct Entry {
     SideTable table;
     std::uint64_t rows = 0;
+    bool adopted = false;
   };
 
   const ChunkBuildingPlan& plan_;
   const TargetTable& target_;
   const CopyStatement& statement_;
-  const std::string run_id_;
+  SideTableOwner owner_;  // settled by begin()
+  std::string names_;
   Console& console_;
   mutable std::mutex mutex_;  // protects all below
   LastingConnection control_;
   std::optional<std::vector<ChunkRange>> chunks_{};         // that were there before the first row
   std::map<std::int64_t, std::unique_ptr<Entry>> known_{};  // null: goes to the hypertable
-  std::size_t made_ = 0;
+  std::vector<std::unique_ptr<Entry>> only_handed_over_{};  // adopted, and not filled any more
+  std::size_t made_ = 0;                                    // or adopted
 };
 
-// Side tables that a dead run left are dropped: nothing of them was ever in the hypertable. A sentence about each run, and
-// about tables that were kept because their rows could not be handed over.
-[[nodiscard]] Result<std::vector<std::string>> drop_left_side_tables(Connection& connection,
-                                                                     const TargetTable& table);
+// For each connection that hands over tables of an import: a later run of it will wait until there is none any more.
+[[nodiscard]] Status mark_as_hand_over(Connection& connection, int job);
 
 // Makes the indexes of the hypertable on a side table: those that are unique, or those that are not.
 [[nodiscard]] std::string side_index_sql(const ChunkBuildingPlan& plan, const SideTable& table, bool unique);
-
-// The COMMENT of a table whose rows could not be handed over: it is never dropped.
-[[nodiscard]] std::string kept_comment(std::uint32_t target);
 
 }  // namespace hypercopy

@@ -102,6 +102,7 @@ class ImportLedger {
     bool truncates = false;            // refused where anything is done
     bool into_empty = false;           // go on although the target is empty and intervals are done
     AtomicStaging* staging = nullptr;  // where the rows wait until all are there; finish() publishes it
+    bool builds_chunks = false;  // side tables of the job may hold what is done; it has one loader at a time
     // Asked before a new job is committed; its error leaves nothing of it.
     std::function<Status()> may_begin{};
   };

@@ -52,7 +52,8 @@ struct BuiltChunks {
   std::uint64_t chunks = 0;     // handed over
   std::uint64_t merged = 0;     // their rows were inserted into a chunk that had come to be
   std::uint64_t kept = 0;       // left, with their rows
-  std::uint64_t rows_kept = 0;  // committed there, and not in the hypertable
+  std::uint64_t rows_kept = 0;  // committed there by this run, and not in the hypertable
+  bool kept_is_owed = false;    // the next run of this import hands them over
   std::chrono::nanoseconds elapsed{};
 };
 

@@ -258,7 +258,6 @@ TEST_F(BuildChunks, Refusals) {
        "column at is not loaded"},
       {"--atomic", {}, {"--atomic"}, "--build-chunks on and --atomic exclude each other"},
       {"-1", {}, {"-1"}, "--single-transaction exclude each other"},
-      {"--import-id", {}, {"--import-id", "x"}, "--import-id exclude each other"},
       {"--on-conflict", {}, {"--on-conflict", "nothing"}, "--on-conflict exclude each other"},
       {"--on-error", {}, {"--on-error", "reject"}, "--on-error reject exclude each other"},
       {"--direct-compress", {}, {"--direct-compress", "on"}, "--direct-compress on exclude each other"},

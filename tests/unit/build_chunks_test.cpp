@@ -38,7 +38,7 @@ TEST(BuildChunks, OptionsThatItDoesNotGoWith) {
   EXPECT_TRUE(options([](LoadOptions& o) { o.wire = Wire::binary; }));
   EXPECT_FALSE(options([](LoadOptions& o) { o.single_transaction = true; }));
   EXPECT_FALSE(options([](LoadOptions& o) { o.atomic = true; }));
-  EXPECT_FALSE(options([](LoadOptions& o) { o.import_id = "x"; }));
+  EXPECT_TRUE(options([](LoadOptions& o) { o.import_id = "x"; }));
   EXPECT_FALSE(options([](LoadOptions& o) { o.on_conflict = OnConflict::update; }));
   EXPECT_FALSE(options([](LoadOptions& o) { o.on_error = OnError::reject; }));
   EXPECT_FALSE(options([](LoadOptions& o) { o.direct_compress = DirectCompress::on; }));
