@@ -76,7 +76,8 @@ class OneHandOver {
   // The build of an index counts the rows for pg_class. What does not come out as expected is counted by count(*).
   Result<std::uint64_t> build_indexes_and_count(Connection& connection) const {
     const std::string indexes = side_index_sql(plan_, filled_.table, /*unique=*/false);
-    if (indexes.empty() || filled_.rows == 0) return count_rows(connection);
+    if (filled_.rows == 0) return count_and_build_indexes(connection, indexes);
+    if (indexes.empty()) return count_rows(connection);
     HYPERCOPY_TRY(connection.execute(indexes));
     if (filled_.rows > kMostExactReltuples) return count_rows(connection);
     HYPERCOPY_ASSIGN(
@@ -84,6 +85,13 @@ class OneHandOver {
         connection.execute(fmt::format("SELECT FROM pg_catalog.pg_class WHERE oid = {} AND reltuples = {}",
                                        filled_.table.oid, filled_.rows)));
     return as_expected.rows() == 1 ? filled_.rows : count_rows(connection);
+  }
+
+  // Most of these hold nothing; what an earlier run of an import has left may hold all of its rows.
+  Result<std::uint64_t> count_and_build_indexes(Connection& connection, const std::string& indexes) const {
+    HYPERCOPY_ASSIGN(const std::uint64_t rows, count_rows(connection));
+    if (rows > 0 && !indexes.empty()) HYPERCOPY_TRY(connection.execute(indexes));
+    return rows;
   }
 
   Result<std::uint64_t> count_rows(Connection& connection) const {
