@@ -342,6 +342,7 @@ Json built_json(const BuiltChunks& built) {
           {"merged", built.merged},
           {"kept", built.kept},
           {"rows_kept", built.rows_kept},
+          {"kept_is_owed", built.kept_is_owed},
           {"hand_over_seconds", seconds(built.elapsed)}};
 }
 
