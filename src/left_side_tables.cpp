@@ -99,8 +99,7 @@ class LeftTables {
     HYPERCOPY_ASSIGN(const QueryResult dead,
                      connection_.execute(fmt::format("SELECT pg_catalog.pg_try_advisory_lock({})", key)));
     if (!dead.boolean(0, 0)) return {};
-    const Status seen_to = table.import.empty() ? remove(table) : note_owed(table);
-    if (!seen_to) return seen_to;
+    HYPERCOPY_TRY(table.import.empty() ? remove(table) : note_owed(table));
     HYPERCOPY_TRY(connection_.execute(fmt::format("SELECT pg_catalog.pg_advisory_unlock({})", key)));
     return {};
   }
