@@ -343,10 +343,11 @@ Result<Batch> BatchReader::take(const BatchExtent& extent, const std::shared_ptr
   return give_out(file, extent.records, extent.newline);
 }
 
-Result<std::optional<Batch>> BatchReader::next(const std::shared_ptr<const InputFile>& file) {
+Result<std::optional<Batch>> BatchReader::next(const std::shared_ptr<const InputFile>& file,
+                                               std::uint64_t most_records) {
   if (finished_ || limits_.total_records == 0) return std::optional<Batch>{};
   HYPERCOPY_TRY(start());
-  const std::uint64_t most = std::min(limits_.batch_records, limits_.total_records);
+  const std::uint64_t most = std::min({limits_.batch_records, limits_.total_records, most_records});
   std::uint64_t records = 0;
   while (true) {
     const SplitResult result = scan(most - records);

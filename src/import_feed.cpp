@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "input_fingerprint.hpp"
+#include "planned_window.hpp"
+#include "stopwatch.hpp"
+#include "window_pair.hpp"
 
 namespace hypercopy {
 
@@ -20,8 +24,13 @@ std::string mapping_text(const InputFile& file) {
 
 class ImportFeed final : public BatchFeed {
  public:
-  ImportFeed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs, FeedContext context)
-      : ledger_(ledger), open_input_(std::move(open_input)), inputs_(inputs), context_(std::move(context)) {}
+  ImportFeed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs, const WindowOptions& options,
+             FeedContext context)
+      : ledger_(ledger),
+        open_input_(std::move(open_input)),
+        inputs_(inputs),
+        options_(options),
+        context_(std::move(context)) {}
 
   Result<std::optional<Batch>> next() override {
     if (!std::exchange(begun_, true) && ledger_.was_begun() && ledger_.can_read_again()) {
@@ -45,8 +54,12 @@ class ImportFeed final : public BatchFeed {
     HYPERCOPY_ASSIGN(input_, open_announced(open_input_, number, context_.limits, context_));
     opened_ = number;
     const Position first = input_.reader->position();
-    HYPERCOPY_ASSIGN(state_,
-                     ledger_.start_input(number, first, mapping_text(*input_.file), input_.file->prologue));
+    const InputFile& file = *input_.file;
+    std::optional<WindowCut> cut;
+    if (options_.memory_bytes > 0 && file.regroup_by)
+      cut = WindowCut{.slice = options_.slice, .field = *file.regroup_by};
+    HYPERCOPY_ASSIGN(state_, ledger_.start_input(number, first, mapping_text(file), file.prologue, cut));
+    if (cut) regroup(*state_.cut);
     in_step_ = false;
     if (!input_.reader->source().size()) {
       HYPERCOPY_ASSIGN(const auto planned, ledger_.intervals(number, false));
@@ -56,28 +69,102 @@ class ImportFeed final : public BatchFeed {
   }
 
   void close() {
+    windows_.reset();
     input_ = {};
     to_pass_.clear();
+  }
+
+  void regroup(const WindowCut& cut) {
+    cut_ = cut;
+    windows_.emplace(options_, context_.pool, context_.shares,
+                     [this](const InputFile& /*file*/) { return &cut_.field; });
   }
 
   Result<std::optional<Batch>> next_of_input() {
     HYPERCOPY_ASSIGN(std::optional<Batch> passed, pass_planned());
     if (passed) return passed;
-    while (!state_.complete) {
+    while (true) {
+      if (windows_ && windows_->has_slice()) return next_slice();
+      if (state_.complete) return std::optional<Batch>{};
       if (!in_step_) HYPERCOPY_TRY(go_on_behind_plan());
-      HYPERCOPY_ASSIGN(std::optional<Batch> batch, input_.reader->next(input_.file));
-      if (!batch) {
-        HYPERCOPY_ASSIGN(state_.complete, ledger_.complete_input(number_, input_.reader->position()));
-        in_step_ = state_.complete;
+      // Workers need not wait for the first window.
+      if (windows_ && std::exchange(has_given_out_, true)) {
+        HYPERCOPY_TRY(plan_window());
       } else {
-        HYPERCOPY_ASSIGN(in_step_, ledger_.plan(interval_of(*batch), input_.reader->position()));
-        if (in_step_) return batch;
-        batch.reset();
+        HYPERCOPY_ASSIGN(std::optional<Batch> batch, plan_batch());
+        if (batch) return batch;
       }
-      if (in_step_) continue;
-      HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+      if (!in_step_) {
+        HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+      }
+    }
+  }
+
+  // Nothing: the input has none any more, or others have planned it.
+  Result<std::optional<Batch>> plan_batch() {
+    HYPERCOPY_ASSIGN(std::optional<Batch> batch, input_.reader->next(input_.file));
+    if (!batch) {
+      HYPERCOPY_TRY(complete_input());
+    } else {
+      const PlannedInterval interval = interval_of(*batch);
+      HYPERCOPY_ASSIGN(in_step_, ledger_.plan(interval, input_.reader->position()));
+      if (in_step_) return known(std::move(*batch), interval);
     }
     return std::optional<Batch>{};
+  }
+
+  Status complete_input() {
+    HYPERCOPY_ASSIGN(state_.complete, ledger_.complete_input(number_, input_.reader->position()));
+    in_step_ = state_.complete;
+    return {};
+  }
+
+  Status plan_window() {
+    HYPERCOPY_TRY(windows_->fill_up(read_));
+    if (windows_->is_empty()) return complete_input();
+    const Position behind = windows_->pending() ? windows_->pending()->first : input_.reader->position();
+    windows_->turn(cut_.slice);
+    TimeWindow& window = windows_->given_out();
+    planned_ = {.input = number_, .first = window.first(), .behind = behind, .newline = window.newline()};
+    while (true) {
+      planned_.slices = contents_of(window);
+      HYPERCOPY_ASSIGN(in_step_, ledger_.plan(planned_));
+      if (in_step_) return {};
+      // Others have planned a part of it meanwhile.
+      HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+      const std::uint64_t byte = state_.planned.byte;
+      if (state_.complete || byte < planned_.first.byte || byte >= behind.byte) {
+        windows_->clear();
+        return {};
+      }
+      window.drop_before(byte);
+      window.cut(cut_.slice, cut_.field.interval);
+      planned_.first = state_.planned;
+    }
+  }
+
+  std::vector<SliceContent> contents_of(const TimeWindow& window) {
+    const Stopwatch watch(context_.shares.reader_splitting);
+    std::vector<SliceContent> contents;
+    contents.reserve(window.slices());
+    for (std::size_t slice = 0; slice < window.slices(); ++slice) contents.push_back(window.content(slice));
+    return contents;
+  }
+
+  Result<std::optional<Batch>> next_slice() {
+    HYPERCOPY_TRY(windows_->top_up(read_));
+    const std::size_t slice = windows_->next_slice();
+    HYPERCOPY_ASSIGN(Batch batch, windows_->gather());
+    batch.claim = {.begin_byte = planned_.first.byte,
+                   .slice = static_cast<std::uint32_t>(slice),
+                   .content = planned_.slices[slice].content};
+    return std::optional<Batch>(std::move(batch));
+  }
+
+  static std::optional<Batch> known(Batch batch, const PlannedInterval& interval) {
+    batch.claim = {
+        .begin_byte = interval.extent.first.byte, .slice = interval.slice, .content = interval.content};
+    return batch;
   }
 
   // The part of a pipe that was planned by an earlier run.
@@ -86,19 +173,28 @@ class ImportFeed final : public BatchFeed {
       const PlannedInterval interval = to_pass_.front();
       to_pass_.pop_front();
       HYPERCOPY_ASSIGN(Batch batch, read_again(interval));
-      if (!interval.done) return std::optional<Batch>(std::move(batch));
+      if (!interval.done) return known(std::move(batch), interval);
     }
     return std::optional<Batch>{};
   }
 
   Result<Batch> read_again(const PlannedInterval& interval) {
+    if (interval.is_slice()) return slice_again(interval);
     HYPERCOPY_ASSIGN(Batch batch, input_.reader->take(interval.extent, input_.file));
     if (content_hash(batch.bytes()) == interval.content) return batch;
-    return fail(
-        Error{.kind = ErrorKind::input,
-              .message = fmt::format("{} is not what it was when this import began", input_.file->name),
-              .hint = "Resume with the same input, or forget the import and load the new one.",
-              .location = Location{.source = input_.file->name, .at = interval.extent.first}});
+    return fail(input_changed(input_.file->name, interval));
+  }
+
+  // Its neighbours come next, and a round later perhaps once more.
+  Result<Batch> slice_again(const PlannedInterval& interval) {
+    if (!again_.holds(interval)) {
+      HYPERCOPY_ASSIGN(const auto slices, ledger_.slices_with(interval));
+      HYPERCOPY_ASSIGN(const PlannedInput input, ledger_.input(interval.input));
+      if (slices.size() != interval.slices || !input.cut)
+        return fail(ErrorKind::target, "the ledger of this import was changed while it was loaded");
+      HYPERCOPY_TRY(again_.read(slices, *input.cut, options_.kernel, *input_.reader, input_.file));
+    }
+    return again_.gather(interval, context_.pool, context_.shares);
   }
 
   // --limit counts what all runs of the import have planned, over all inputs.
@@ -110,6 +206,8 @@ class ImportFeed final : public BatchFeed {
         wanted -= std::min(wanted, input.planned.record - 1);
       }
     }
+    again_ = {};
+    if (windows_) windows_->clear();
     HYPERCOPY_TRY(input_.reader->go_on_at(state_.planned, state_.newline, wanted));
     in_step_ = true;
     return {};
@@ -144,7 +242,7 @@ class ImportFeed final : public BatchFeed {
     HYPERCOPY_TRY(open(interval.input));
     if (!input_.reader->source().size()) return cannot_read_again(interval);
     HYPERCOPY_ASSIGN(Batch batch, read_again(interval));
-    return std::optional<Batch>(std::move(batch));
+    return known(std::move(batch), interval);
   }
 
   Status collect_left_over() {
@@ -182,13 +280,20 @@ class ImportFeed final : public BatchFeed {
   ImportLedger& ledger_;
   InputOpener open_input_;
   std::size_t inputs_;
+  WindowOptions options_;
   FeedContext context_;
   bool begun_ = false;
-  std::size_t number_ = 0;  // the input that is cut; `inputs_`: all are
+  bool has_given_out_ = false;  // a batch that was planned anew
+  std::size_t number_ = 0;      // the input that is cut; `inputs_`: all are
   OpenedInput input_{};
   std::size_t opened_ = 0;  // its number
   PlannedInput state_{};
-  bool in_step_ = false;  // the reader stands behind the plan
+  bool in_step_ = false;                 // the reader stands behind the plan
+  std::optional<WindowPair> windows_{};  // where the input is regrouped
+  WindowCut cut_{};                      // as the ledger has it
+  WindowPair::Next read_ = [this] { return input_.reader->next(input_.file); };
+  PlannedWindow planned_{};  // whose slices are given out
+  WindowReadAgain again_{};
   std::deque<PlannedInterval> to_pass_{};
   std::deque<PlannedInterval> left_over_{};
   std::size_t left_before_ = 0;  // of the round before
@@ -197,9 +302,10 @@ class ImportFeed final : public BatchFeed {
 
 }  // namespace
 
-FeedOpener import_feed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs) {
-  return [&ledger, open_input = std::move(open_input), inputs](const FeedContext& context) {
-    return std::make_unique<ImportFeed>(ledger, open_input, inputs, context);
+FeedOpener import_feed(ImportLedger& ledger, InputOpener open_input, std::size_t inputs,
+                       const WindowOptions& windows) {
+  return [&ledger, open_input = std::move(open_input), inputs, windows](const FeedContext& context) {
+    return std::make_unique<ImportFeed>(ledger, open_input, inputs, windows, context);
   };
 }
 

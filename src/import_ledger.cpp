@@ -18,12 +18,27 @@ constexpr std::string_view kLockNotAvailable = "55P03";
 // How long a lock is waited for before its holder is looked at.
 constexpr std::string_view kPatience = "1s";
 
+constexpr std::string_view kCutColumns =
+    "cut->>'slice_bytes', cut->>'slice_records', cut->>'field', cut->>'fields', cut->>'type', "
+    "cut->>'chunk_interval', cut->>'utc', cut->>'server_version'";
+
+WindowCut cut_at(const QueryResult& row, int column) {
+  return {.slice = {.bytes = number_at<std::size_t>(row, 0, column), .records = count_at(row, 0, column + 1)},
+          .field = {.index = number_at<std::size_t>(row, 0, column + 2),
+                    .fields = number_at<std::size_t>(row, 0, column + 3),
+                    .type_oid = number_at<std::uint32_t>(row, 0, column + 4),
+                    .interval = number_at<std::int64_t>(row, 0, column + 5),
+                    .utc = row.text(0, column + 6) == "true",
+                    .server_version = number_at<int>(row, 0, column + 7)}};
+}
+
 }  // namespace
 
-// With its end: after a crash that took back the plan, somebody may have cut the same beginning anew.
+// With its content: after a crash that took back the plan, somebody may have cut the same beginning anew.
 std::string ImportClaims::which(const Batch& batch) const {
-  return fmt::format("job = {} AND input = {} AND begin_byte = {} AND end_byte = {}", job_, batch.file->index,
-                     batch.first.byte, batch.first.byte + batch.bytes().size());
+  return fmt::format("job = {} AND input = {} AND begin_byte = {} AND slice = {} AND content = {}", job_,
+                     batch.file->index, batch.claim.begin_byte, batch.claim.slice,
+                     static_cast<std::int64_t>(batch.claim.content));
 }
 
 // A row that another transaction has locked, or has marked since this statement began, is passed over.
@@ -67,19 +82,35 @@ Result<PlannedInput> ImportLedger::input(std::size_t number) {
     HYPERCOPY_ASSIGN(
         const QueryResult row,
         connection.execute(fmt::format("SELECT planned_byte, planned_line, planned_record, newline, "
-                                       "complete FROM hypercopy.input WHERE job = {} AND number = {}",
-                                       job_, number)));
+                                       "complete, {} FROM hypercopy.input WHERE job = {} AND number = {}",
+                                       kCutColumns, job_, number)));
     if (row.rows() == 0) return fail(ErrorKind::target, "this import was forgotten while it was loaded");
     if (row.is_null(0, 0)) return PlannedInput{};
     return PlannedInput{
         .planned = {.byte = count_at(row, 0, 0), .line = count_at(row, 0, 1), .record = count_at(row, 0, 2)},
         .newline = static_cast<NewlineStyle>(number_at<int>(row, 0, 3)),
-        .complete = row.boolean(0, 4)};
+        .complete = row.boolean(0, 4),
+        .cut = row.is_null(0, 5) ? std::nullopt : std::optional(cut_at(row, 5))};
   });
 }
 
+// The first one wins.
+Status ImportLedger::record_cut(std::size_t number, const WindowCut& cut) {
+  const TimeField& field = cut.field;
+  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
+    return connection.execute(fmt::format(
+        "UPDATE hypercopy.input SET cut = pg_catalog.jsonb_build_object('slice_bytes', {}, 'slice_records', "
+        "{}, 'field', {}, 'fields', {}, 'type', {}, 'chunk_interval', {}, 'utc', {}, 'server_version', {}) "
+        "WHERE job = {} AND number = {} AND cut IS NULL",
+        cut.slice.bytes, cut.slice.records, field.index, field.fields, field.type_oid, field.interval,
+        field.utc, field.server_version, job_, number));
+  }));
+  return {};
+}
+
 Result<PlannedInput> ImportLedger::start_input(std::size_t number, const Position& first,
-                                               const std::string& mapping, std::string_view prologue) {
+                                               const std::string& mapping, std::string_view prologue,
+                                               const std::optional<WindowCut>& cut) {
   const std::array<std::string, 1> columns{mapping};
   HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
     return connection.execute(
@@ -102,53 +133,28 @@ Result<PlannedInput> ImportLedger::start_input(std::size_t number, const Positio
                 "the header of this input, or the columns it fills, are not those of the import",
                 "Resume with the same input and columns.");
   }
+  if (cut) HYPERCOPY_TRY(record_cut(number, *cut));
   return input(number);
 }
 
-Result<bool> ImportLedger::plan(const PlannedInterval& interval, const Position& behind) {
-  const BatchExtent& extent = interval.extent;
-  const auto content = static_cast<std::int64_t>(interval.content);
-  HYPERCOPY_ASSIGN(
-      const std::uint64_t planned, control_.ask([&](Connection& connection) -> Result<std::uint64_t> {
-        HYPERCOPY_ASSIGN(
-            const QueryResult inserted,
-            connection.execute(fmt::format(
-                "EXECUTE hypercopy_plan({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", job_, interval.input,
-                extent.first.byte, extent.first.line, extent.end_byte, extent.first.record, extent.records,
-                content, behind.line, behind.record, static_cast<int>(extent.newline))));
-        return inserted.rows_affected();
-      }));
-  if (planned == 1) return true;
-  // Planned before, perhaps by an earlier attempt of this very call whose answer was lost. Exactly the same interval is
-  // as good as ours.
-  HYPERCOPY_ASSIGN(const QueryResult same, control_.ask([&](Connection& connection) {
-    return connection.execute(fmt::format(
-        "SELECT FROM hypercopy.interval WHERE job = {} AND input = {} AND begin_byte = {} AND end_byte = "
-        "{} AND records = {} AND content = {}",
-        job_, interval.input, extent.first.byte, extent.end_byte, extent.records, content));
-  }));
-  return same.rows() == 1;
-}
-
-Result<bool> ImportLedger::complete_input(std::size_t number, const Position& end) {
-  HYPERCOPY_ASSIGN(const QueryResult updated, control_.ask([&](Connection& connection) {
-    return connection.execute(
-        fmt::format("UPDATE hypercopy.input SET complete = true WHERE job = {} AND number = {} AND "
-                    "planned_byte = {}",
-                    job_, number, end.byte));
-  }));
-  return updated.rows_affected() == 1;
-}
-
 Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, bool only_open) {
+  return find_intervals(input, only_open ? "done_by IS NULL" : "true");
+}
+
+Result<std::vector<PlannedInterval>> ImportLedger::slices_with(const PlannedInterval& slice) {
+  return find_intervals(slice.input, fmt::format("begin_byte = {}", slice.extent.first.byte));
+}
+
+Result<std::vector<PlannedInterval>> ImportLedger::find_intervals(std::size_t input,
+                                                                  const std::string& which) {
   HYPERCOPY_ASSIGN(const QueryResult rows, control_.ask([&](Connection& connection) {
     return connection.execute(
         fmt::format("SELECT begin_byte, interval.first_line, first_record, end_byte, records, "
-                    "newline, content, done_by IS NOT NULL FROM "
+                    "newline, content, done_by IS NOT NULL, slice, slices FROM "
                     "hypercopy.interval JOIN hypercopy.input ON input.job = interval.job "
                     "AND input.number = interval.input "
-                    "WHERE interval.job = {} AND interval.input = {}{} ORDER BY begin_byte",
-                    job_, input, only_open ? " AND done_by IS NULL" : ""));
+                    "WHERE interval.job = {} AND interval.input = {} AND {} ORDER BY begin_byte, slice",
+                    job_, input, which));
   }));
   std::vector<PlannedInterval> intervals;
   intervals.reserve(static_cast<std::size_t>(rows.rows()));
@@ -161,7 +167,9 @@ Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, 
                                     .records = count_at(rows, row, 4),
                                     .newline = static_cast<NewlineStyle>(number_at<int>(rows, row, 5))},
                          .content = static_cast<std::uint64_t>(number_at<std::int64_t>(rows, row, 6)),
-                         .done = rows.boolean(row, 7)});
+                         .done = rows.boolean(row, 7),
+                         .slice = number_at<std::uint32_t>(rows, row, 8),
+                         .slices = number_at<std::uint32_t>(rows, row, 9)});
   }
   return intervals;
 }
@@ -169,9 +177,8 @@ Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, 
 Status ImportLedger::wait_for(const PlannedInterval& interval) {
   const std::string wait = fmt::format(
       "BEGIN; SET LOCAL lock_timeout TO '{}'; SELECT FROM hypercopy.interval WHERE job = {} AND input = {} "
-      "AND begin_byte "
-      "= {} FOR UPDATE; ROLLBACK",
-      kPatience, job_, interval.input, interval.extent.first.byte);
+      "AND begin_byte = {} AND slice = {} FOR UPDATE; ROLLBACK",
+      kPatience, job_, interval.input, interval.extent.first.byte, interval.slice);
   while (true) {
     HYPERCOPY_ASSIGN(const bool freed, control_.ask([&](Connection& connection) -> Result<bool> {
       auto waited = connection.execute(wait);
@@ -196,11 +203,12 @@ Status ImportLedger::end_orphan(const PlannedInterval& interval) {
         "held.locktype = 'transactionid' AND held.granted AND held.transactionid = interval.xmax JOIN "
         "pg_catalog.pg_stat_activity AS holder ON holder.pid = held.pid WHERE interval.job = {} AND "
         "interval.input = {} "
-        "AND interval.begin_byte = {} AND holder.application_name LIKE 'hypercopy load % worker %' AND NOT "
+        "AND interval.begin_byte = {} AND interval.slice = {} AND holder.application_name LIKE 'hypercopy "
+        "load % worker %' AND NOT "
         "EXISTS (SELECT "
         "FROM pg_catalog.pg_stat_activity AS living WHERE living.application_name = "
         "pg_catalog.regexp_replace(holder.application_name, ' worker .*', ' control'))",
-        job_, interval.input, interval.extent.first.byte));
+        job_, interval.input, interval.extent.first.byte, interval.slice));
   }));
   return {};
 }
@@ -209,7 +217,7 @@ Result<std::vector<ImportTotals>> ImportLedger::totals() {
   HYPERCOPY_ASSIGN(const QueryResult rows, control_.ask([&](Connection& connection) {
     return connection.execute(fmt::format(
         "SELECT number, coalesce(done_by = {}, false), count(begin_byte), coalesce(sum(records), 0), "
-        "coalesce(sum(end_byte - begin_byte), 0), coalesce(sum(loaded), 0), coalesce(sum(updated), 0), "
+        "coalesce(sum(bytes), 0), coalesce(sum(loaded), 0), coalesce(sum(updated), 0), "
         "coalesce(sum(conflicts), 0), coalesce(sum(rejected), 0) FROM hypercopy.input LEFT JOIN "
         "hypercopy.interval ON interval.job = input.job AND interval.input = number AND done_by IS NOT "
         "NULL WHERE input.job = {} GROUP BY 1, 2 ORDER BY 1, 2",

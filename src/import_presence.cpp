@@ -20,8 +20,8 @@ WITH unhurried AS (SELECT pg_catalog.set_config('synchronous_commit', 'off', tru
      moved AS (UPDATE hypercopy.input
                SET planned_byte = $5, planned_line = $9, planned_record = $10, newline = $11
                WHERE job = $1 AND number = $2 AND planned_byte = $3 AND NOT complete RETURNING 1)
-INSERT INTO hypercopy.interval (job, input, begin_byte, first_line, end_byte, first_record, records, content)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM moved, unhurried)";
+INSERT INTO hypercopy.interval (job, input, begin_byte, first_line, end_byte, first_record, records, content, bytes)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $5 - $3 FROM moved, unhurried)";
 
 }  // namespace
 

@@ -13,8 +13,9 @@ namespace {
 
 constexpr std::string_view kInsufficientPrivilege = "42501";
 
-// Of the tables below: whoever changes them in any way counts it up. The comment on the first tells what there is.
-constexpr int kVersion = 1;
+// Of the tables below: whoever changes them in any way, or what a recorded cut of windows comes to (WindowCut), counts it up.
+// The comment on the first tells what there is.
+constexpr int kVersion = 2;
 constexpr std::string_view kFind = R"sql(
 SELECT count(class.oid), coalesce(pg_catalog.max(pg_catalog.substring(pg_catalog.obj_description(class.oid, 'pg_class'),
   'ledger version ([0-9]{1,9})')::integer), 0)
@@ -61,6 +62,7 @@ CREATE TABLE IF NOT EXISTS hypercopy.input (
   planned_record bigint,
   newline smallint NOT NULL DEFAULT 0,
   complete boolean NOT NULL DEFAULT false,
+  cut jsonb,
   PRIMARY KEY (job, number)
 ) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS hypercopy.reject (
@@ -81,10 +83,13 @@ CREATE TABLE IF NOT EXISTS hypercopy.interval (
   job integer NOT NULL,
   input integer NOT NULL,
   begin_byte bigint NOT NULL,
+  slice integer NOT NULL DEFAULT 0,
+  slices integer NOT NULL DEFAULT 1,
   end_byte bigint NOT NULL,
   first_line bigint NOT NULL,
   first_record bigint NOT NULL,
   records bigint NOT NULL,
+  bytes bigint NOT NULL,
   content bigint NOT NULL,
   done_by text,
   done_at timestamptz,
@@ -92,7 +97,7 @@ CREATE TABLE IF NOT EXISTS hypercopy.interval (
   updated bigint,
   conflicts bigint,
   rejected bigint,
-  PRIMARY KEY (job, input, begin_byte)
+  PRIMARY KEY (job, input, begin_byte, slice)
 ) WITH (fillfactor = 60))sql";
 
 Error other_version(int found) {

@@ -29,7 +29,7 @@ FROM hypercopy.job
 CROSS JOIN LATERAL (SELECT count(DISTINCT pid) AS loaders FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted
   AND classid = {1} AND objid = id::oid AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname =
   pg_catalog.current_database())) AS living
-LEFT JOIN LATERAL (SELECT pg_catalog.sum(end_byte - begin_byte) FILTER (WHERE done_by IS NOT NULL) AS bytes,
+LEFT JOIN LATERAL (SELECT pg_catalog.sum(bytes) FILTER (WHERE done_by IS NOT NULL) AS bytes,
   pg_catalog.sum(records) FILTER (WHERE done_by IS NOT NULL) AS records, pg_catalog.sum(loaded) AS loaded,
   pg_catalog.sum(rejected) AS rejected, count(*) FILTER (WHERE done_by IS NULL) AS open,
   pg_catalog.max(done_at) AS changed_at FROM hypercopy.interval WHERE job = id) AS sums ON true
@@ -162,7 +162,7 @@ Result<ImportDetails> show_import(Connection& connection, const std::string& imp
       connection.execute(
           "SELECT name, size, coalesce(planned_byte, 0), coalesce(sums.bytes, 0), coalesce(sums.records, "
           "0), coalesce(sums.open, 0), complete FROM hypercopy.input JOIN hypercopy.job ON job.id = "
-          "input.job LEFT JOIN LATERAL (SELECT pg_catalog.sum(end_byte - begin_byte) FILTER (WHERE done_by "
+          "input.job LEFT JOIN LATERAL (SELECT pg_catalog.sum(bytes) FILTER (WHERE done_by "
           "IS NOT NULL) AS bytes, pg_catalog.sum(records) FILTER (WHERE done_by IS NOT NULL) AS records, "
           "count(*) FILTER (WHERE done_by IS NULL) AS open FROM hypercopy.interval WHERE interval.job = "
           "job.id AND interval.input = number) AS sums ON true WHERE import_id = $1 ORDER BY number",

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "hypercopy/source.hpp"
+
+struct XXH3_state_s;
 
 namespace hypercopy {
 
@@ -19,5 +22,20 @@ namespace hypercopy {
 
 // Of a batch's bytes.
 [[nodiscard]] std::uint64_t content_hash(std::string_view bytes);
+
+// The same of bytes that come in pieces.
+class ContentHash {
+ public:
+  ContentHash();
+
+  void add(std::string_view bytes);
+  [[nodiscard]] std::uint64_t value() const;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
 
 }  // namespace hypercopy

@@ -167,9 +167,9 @@ void PlannedRun::run_workers() {
   if (!plan_.reject_files.empty()) {
     pipeline.rejects = import_ ? static_cast<RejectSink*>(&rows) : &files;
   }
-  FeedOpener feed =
-      import_ ? import_feed(import_->ledger(), open_input, inputs) : sequential_feed(open_input, inputs);
-  if (plan_.order_memory > 0) feed = windowed_feed(std::move(feed), window_options(plan_));
+  FeedOpener feed = import_ ? import_feed(import_->ledger(), open_input, inputs, window_options(plan_))
+                            : sequential_feed(open_input, inputs);
+  if (plan_.order_memory > 0 && !import_) feed = windowed_feed(std::move(feed), window_options(plan_));
   add_outcome(run_pipeline(pipeline, feed, open_stream, environment_.console, environment_.cancellation,
                            *run_stop_, watch),
               summary_);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "hypercopy/input_file.hpp"
+#include "input_fingerprint.hpp"
 #include "tuple_key.hpp"
 
 namespace hypercopy {
@@ -42,7 +43,7 @@ std::uint64_t TimeWindow::count_lines(std::size_t begin, std::size_t end) const 
 Status TimeWindow::add(const Batch& batch, TimeColumn& column) {
   const std::string_view bytes = batch.bytes();
   if (is_empty()) {
-    const std::size_t needed = bytes.size() + (batch.records + 1) * sizeof(Entry);
+    const std::size_t needed = memory_for(bytes.size(), batch.records);
     const std::size_t wanted = std::max(bytes_, needed / alignof(Entry) * alignof(Entry));
     if (buffer_.capacity() != wanted) buffer_ = ByteBuffer(wanted);
     first_ = batch.first;
@@ -70,7 +71,7 @@ Status TimeWindow::add(const Batch& batch, TimeColumn& column) {
                                                .begin = static_cast<std::uint32_t>(last_begin),
                                                .bytes = 0,
                                                .line = static_cast<std::uint32_t>(lines_),
-                                               .record = static_cast<std::uint32_t>(records_ - 1)};
+                                               .record = static_cast<std::uint32_t>(added_++)};
               });
   used_ += bytes.size();
   end_last(used_);
@@ -83,8 +84,17 @@ void TimeWindow::cut(const SliceLimits& limits, std::int64_t chunk_interval) {
   std::sort(all.begin(), all.end(), [](const Entry& left, const Entry& right) {
     return left.time != right.time ? left.time < right.time : left.begin < right.begin;
   });
+  ends_.clear();
   for (std::size_t begin = 0; begin < all.size(); begin = ends_.back())
     ends_.push_back(next_end(begin, limits, chunk_interval));
+}
+
+void TimeWindow::drop_before(std::uint64_t byte) {
+  const std::span<Entry> all = entries();
+  const auto kept = std::partition(all.begin(), all.end(),
+                                   [&](const Entry& entry) { return first_.byte + entry.begin < byte; });
+  records_ = static_cast<std::size_t>(all.end() - kept);
+  ends_.clear();
 }
 
 std::size_t TimeWindow::next_end(std::size_t begin, const SliceLimits& limits,
@@ -114,11 +124,30 @@ Position TimeWindow::last_of(const Entry& entry) const {
           .record = first_.record + entry.record};
 }
 
-Batch TimeWindow::gather(std::size_t slice, PooledBuffer buffer) {
+// The slice's records, from now on in the order of the input.
+std::span<TimeWindow::Entry> TimeWindow::arrange(std::size_t slice) const {
   const std::size_t begin = slice == 0 ? 0 : ends_[slice - 1];
   const std::span<Entry> mine = entries().subspan(begin, ends_[slice] - begin);
-  std::sort(mine.begin(), mine.end(),
-            [](const Entry& left, const Entry& right) { return left.begin < right.begin; });
+  const auto lies_before = [](const Entry& left, const Entry& right) { return left.begin < right.begin; };
+  if (!std::is_sorted(mine.begin(), mine.end(), lies_before))
+    std::sort(mine.begin(), mine.end(), lies_before);
+  return mine;
+}
+
+SliceContent TimeWindow::content(std::size_t slice) const {
+  const std::span<Entry> mine = arrange(slice);
+  SliceContent content{.records = mine.size()};
+  ContentHash hash;
+  for (const Entry& entry : mine) {
+    hash.add({buffer_.data() + entry.begin, entry.bytes});
+    content.bytes += entry.bytes;
+  }
+  content.content = hash.value();
+  return content;
+}
+
+Batch TimeWindow::gather(std::size_t slice, PooledBuffer buffer) {
+  const std::span<Entry> mine = arrange(slice);
   std::size_t bytes = 0;
   for (const Entry& entry : mine) bytes += entry.bytes;
   if (buffer.bytes().capacity() < bytes) buffer.bytes().reserve(bytes);
@@ -144,7 +173,7 @@ Batch TimeWindow::gather(std::size_t slice, PooledBuffer buffer) {
 // A window that grew for one long record goes back to its size.
 void TimeWindow::clear() {
   if (buffer_.capacity() > bytes_) buffer_ = ByteBuffer();
-  used_ = records_ = 0;
+  used_ = records_ = added_ = 0;
   lines_ = 0;
   file_.reset();
   ends_.clear();

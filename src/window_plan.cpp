@@ -25,8 +25,6 @@ std::string why_order_stays(const LoadPlan& plan) {
     return fmt::format(
         "of records with one key the order of the input tells which one wins (--on-conflict {})",
         to_string(options.on_conflict));
-  if (!options.import_id.empty())
-    return "the ledger of an import records batches of neighbouring records (--import-id)";
   if (plan.time_order.column.empty())
     return "the table is neither a hypertable nor partitioned by ranges of one column";
   return {};

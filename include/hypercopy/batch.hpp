@@ -115,6 +115,13 @@ class PooledBuffer {
 // What all batches of one input have in common; made by load_plan.cpp.
 struct InputFile;
 
+// What the ledger of an import knows a batch by (import_ledger.hpp).
+struct ClaimKey {
+  std::uint64_t begin_byte = 0;  // of the bytes that it was cut from, alone or with other slices
+  std::uint32_t slice = 0;
+  std::uint64_t content = 0;  // XXH3 of its own bytes
+};
+
 struct Batch {
   PooledBuffer buffer;
   std::size_t begin = 0;  // offsets into the buffer
@@ -124,7 +131,8 @@ struct Batch {
   NewlineStyle newline = NewlineStyle::unknown;  // of the whole input
   std::shared_ptr<const InputFile> file;
   std::shared_ptr<const RecordPlaces>
-      places{};  // of gathered records; else they follow each other from `first`
+      places{};      // of gathered records; else they follow each other from `first`
+  ClaimKey claim{};  // of an import's batches
 
   [[nodiscard]] std::string_view bytes() const { return {buffer.bytes().data() + begin, end - begin}; }
 };

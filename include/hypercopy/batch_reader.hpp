@@ -60,8 +60,9 @@ class BatchReader {
               const BatchLimits& limits, BatchPool& pool, TimeShares& shares);
 
   [[nodiscard]] Result<Prologue> read_prologue(const PrologueOptions& options);
-  // `file` is given to each batch.
-  [[nodiscard]] Result<std::optional<Batch>> next(const std::shared_ptr<const InputFile>& file);
+  // `file` is given to each batch. `most_records`: of this one.
+  [[nodiscard]] Result<std::optional<Batch>> next(const std::shared_ptr<const InputFile>& file,
+                                                  std::uint64_t most_records = UINT64_MAX);
 
   // Exactly these bytes. What cannot seek must be at them. Then only take() or go_on_at() may follow.
   [[nodiscard]] Result<Batch> take(const BatchExtent& extent, const std::shared_ptr<const InputFile>& file);

@@ -6,6 +6,9 @@
 // Plan:    plan() is a compare-and-swap on the byte up to which the input is planned. Several loaders may cut the same
 //          bytes at once; one of them plans, the others see it and go on behind. So there is no planner whose death
 //          could matter, and nothing is locked while an input is read.
+// Slices:  where records are regrouped by time (time_windows.hpp), an interval is one slice of a window: all slices of a
+//          window have its bytes, and are planned together. How windows are cut is recorded with the input by the first
+//          run that regroups it, and holds for all others: so whoever reads a window again gets the same slices.
 // Units:   bytes and records of the whole input (location.hpp).
 // Owns:    a connection of its own, `hypercopy load RUN control`, on which a session advisory lock says that a loader of
 //          this job lives. It is made anew when it is lost.
@@ -31,6 +34,8 @@
 #include "hypercopy/lasting_connection.hpp"
 #include "hypercopy/ledger.hpp"
 #include "hypercopy/reject_sink.hpp"
+#include "hypercopy/time_survey.hpp"
+#include "hypercopy/time_windows.hpp"
 #include "hypercopy/worker.hpp"
 
 namespace hypercopy {
@@ -52,18 +57,40 @@ struct ImportJob {
   std::vector<ImportInput> inputs{};
 };
 
+// By what the windows of an input are cut. Whoever changes what comes of it (time_window.cpp, how a time is read) makes
+// another ledger of it: import_schema.cpp, kVersion.
+struct WindowCut {
+  SliceLimits slice{};
+  TimeField field{};
+};
+
 // How far an input is planned.
 struct PlannedInput {
   Position planned{};  // behind the last planned interval; meant once a run has read the prologue
   NewlineStyle newline = NewlineStyle::unknown;
-  bool complete = false;  // nothing is left to be planned
+  bool complete = false;           // nothing is left to be planned
+  std::optional<WindowCut> cut{};  // where a run has regrouped it
 };
 
+// A batch, or a slice of a window.
 struct PlannedInterval {
   std::size_t input = 0;
-  BatchExtent extent{};
+  BatchExtent extent{};       // the window's, but for `records`
   std::uint64_t content = 0;  // XXH3 of its bytes
   bool done = false;
+  std::uint32_t slice = 0;
+  std::uint32_t slices = 1;
+
+  [[nodiscard]] bool is_slice() const { return slices > 1; }
+};
+
+// All slices of it.
+struct PlannedWindow {
+  std::size_t input = 0;
+  Position first{};
+  Position behind{};
+  NewlineStyle newline = NewlineStyle::unknown;
+  std::vector<SliceContent> slices{};
 };
 
 // Of one input, over all intervals that are done.
@@ -127,16 +154,20 @@ class ImportLedger {
 
   [[nodiscard]] Result<PlannedInput> input(std::size_t number);
   // The first run settles where the records begin and how they are read; a later one must find the same.
-  // `prologue`: its bytes in front of the first record.
+  // `prologue`: its bytes in front of the first record. `cut`: where this run regroups it; what is recorded already holds.
   [[nodiscard]] Result<PlannedInput> start_input(std::size_t number, const Position& first,
-                                                 const std::string& mapping, std::string_view prologue);
+                                                 const std::string& mapping, std::string_view prologue,
+                                                 const std::optional<WindowCut>& cut = {});
   // False: somebody has planned these bytes, or others behind them, before.
   [[nodiscard]] Result<bool> plan(const PlannedInterval& interval, const Position& behind);
+  [[nodiscard]] Result<bool> plan(const PlannedWindow& window);
   // False as for plan().
   [[nodiscard]] Result<bool> complete_input(std::size_t number, const Position& end);
 
   // In the order of the input; `only_open`: those that are not done.
   [[nodiscard]] Result<std::vector<PlannedInterval>> intervals(std::size_t input, bool only_open);
+  // All of the window that one of them is of.
+  [[nodiscard]] Result<std::vector<PlannedInterval>> slices_with(const PlannedInterval& slice);
   // Waits for the transaction that holds this interval, and ends it where its loader is dead.
   [[nodiscard]] Status wait_for(const PlannedInterval& interval);
   [[nodiscard]] Result<std::vector<ImportTotals>> totals();
@@ -166,6 +197,11 @@ class ImportLedger {
   [[nodiscard]] Status take_presence(Connection& connection);
   [[nodiscard]] Status prepare_staging(const ImportJob& job, Connection& connection);
 
+  [[nodiscard]] Status record_cut(std::size_t number, const WindowCut& cut);
+  [[nodiscard]] Result<bool> is_planned(std::size_t input, std::uint64_t begin_byte, std::uint64_t end_byte,
+                                        const std::string& contents);
+  [[nodiscard]] Result<std::vector<PlannedInterval>> find_intervals(std::size_t input,
+                                                                    const std::string& which);
   [[nodiscard]] Result<std::string> publish(Connection& connection);
   [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
 

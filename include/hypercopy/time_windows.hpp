@@ -35,6 +35,13 @@ struct SliceLimits {
   std::uint64_t records = UINT64_MAX;
 };
 
+// What a slice consists of.
+struct SliceContent {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t content = 0;  // XXH3 of its bytes, in the order of the input
+};
+
 struct WindowOptions {
   std::size_t memory_bytes = kDefaultOrderMemory;
   SliceLimits slice{};

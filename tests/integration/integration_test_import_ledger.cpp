@@ -76,7 +76,8 @@ class LedgerOfAnImport : public ServerTest {
             .end = static_cast<std::size_t>(end - begin),
             .first = {.byte = begin},
             .records = 1,
-            .file = std::make_shared<const InputFile>()};
+            .file = std::make_shared<const InputFile>(),
+            .claim = {.begin_byte = begin, .content = 77}};
   }
   void mark_done(const ImportLedger& ledger, std::uint64_t begin, std::uint64_t end) {
     server().execute(ledger.claims().done_sql(batch(begin, end), {.loaded = 1}));
@@ -107,6 +108,60 @@ TEST_F(LedgerOfAnImport, OnlyOneOfTwoPlansTheSameBytes) {
   EXPECT_TRUE(plan(other, 10, 20));
   EXPECT_EQ(one.intervals(0, false)->size(), 2U);
   EXPECT_EQ(one.input(0)->planned.byte, 20U);
+}
+
+TEST_F(LedgerOfAnImport, AllSlicesOfAWindowArePlannedAtOnceOrNone) {
+  auto one = open("one");
+  auto other = open("other");
+  start(one);
+  start(other);
+  const PlannedWindow window{.first = {.byte = 0, .line = 1, .record = 1},
+                             .behind = {.byte = 30, .line = 4, .record = 4},
+                             .slices = {{.records = 2, .bytes = 18, .content = 77},
+                                        {.records = 1, .bytes = 12, .content = UINT64_MAX}}};
+  EXPECT_TRUE(*one.plan(window));
+  EXPECT_FALSE(plan(other, 0, 10));
+  PlannedWindow cut_elsewhere = window;
+  std::swap(cut_elsewhere.slices[0], cut_elsewhere.slices[1]);
+  EXPECT_FALSE(*other.plan(cut_elsewhere));
+  EXPECT_TRUE(*other.plan(window)) << "exactly this is planned: as good as its own";
+  EXPECT_EQ(one.input(0)->planned, window.behind);
+  const auto slices = *one.intervals(0, true);
+  ASSERT_EQ(slices.size(), 2U);
+  EXPECT_EQ(slices[1].slice, 1U);
+  EXPECT_EQ(slices[1].slices, 2U);
+  EXPECT_EQ(slices[1].content, UINT64_MAX);
+  EXPECT_EQ(slices[1].extent.end_byte, 30U);
+  mark_done(one, 0, 18);
+  EXPECT_EQ(one.intervals(0, true)->size(), 1U) << "a slice is done, its neighbour is not";
+  EXPECT_EQ(one.slices_with(slices[1])->size(), 2U);
+  const auto totals = *one.totals();
+  ASSERT_EQ(totals.size(), 1U);
+  EXPECT_EQ(totals[0].mine.bytes, 18U);
+  EXPECT_EQ(totals[0].mine.records, 2U);
+}
+
+TEST_F(LedgerOfAnImport, TheFirstCutOfWindowsHolds) {
+  auto one = open("one");
+  auto other = open("other");
+  const Position first{.byte = 0, .line = 1, .record = 1};
+  const WindowCut cut{
+      .slice = {.bytes = 4096, .records = UINT64_MAX},
+      .field = {
+          .index = 3, .fields = 5, .type_oid = 1184, .interval = -7, .utc = true, .server_version = 150002}};
+  EXPECT_FALSE(one.start_input(0, first, "columns", "")->cut);
+  EXPECT_TRUE(one.start_input(0, first, "columns", "", cut)->cut);
+  const auto held =
+      other.start_input(0, first, "columns", "", WindowCut{.slice = {.bytes = 1}, .field = {}})->cut;
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->slice.bytes, 4096U);
+  EXPECT_EQ(held->slice.records, UINT64_MAX);
+  EXPECT_EQ(held->field.index, 3U);
+  EXPECT_EQ(held->field.fields, 5U);
+  EXPECT_EQ(held->field.type_oid, 1184U);
+  EXPECT_EQ(held->field.interval, -7);
+  EXPECT_TRUE(held->field.utc);
+  EXPECT_EQ(held->field.server_version, 150002);
 }
 
 TEST_F(LedgerOfAnImport, NothingIsPlannedBehindTheEnd) {

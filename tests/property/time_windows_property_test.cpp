@@ -9,9 +9,12 @@
 
 #include "hypercopy/failure_location.hpp"
 #include "hypercopy/field_encoder.hpp"
+#include "input_fingerprint.hpp"
 #include "record_index.hpp"
 #include "support/fakes.hpp"
 #include "support/random.hpp"
+#include "time_column.hpp"
+#include "time_window.hpp"
 
 namespace hypercopy::test {
 namespace {
@@ -216,6 +219,86 @@ TEST(TimeWindows, EachRecordComesOnceFromWhereItLies) {
     }
   }
   EXPECT_GT(gathered, 5'000U);
+}
+
+// All of an input in one window, read in batches of this size, cut behind what is dropped.
+struct Cut {
+  std::vector<SliceContent> slices{};
+  std::vector<std::vector<Lying>> records{};
+  bool failed = false;
+};
+
+Cut cut_at_once(const Input& input, std::size_t batch_bytes, const SliceLimits& limits,
+                std::uint64_t drop_before = 0) {
+  BatchPool pool(3, batch_bytes);
+  TimeShares shares;
+  Console console(-1, "test", false);
+  const std::vector<Input> inputs{input};
+  ReadAll all(inputs,
+              {.pool = pool,
+               .shares = shares,
+               .console = console,
+               .limits = {},
+               .on_opened = [](const InputFile&) {}},
+              true);
+  TimeWindow window(TimeWindow::memory_for(input.bytes.size(), input.bytes.size()));
+  TimeColumn column(input.dialect, input.split(), input.field, Kernel::scalar);
+  Cut cut;
+  while (true) {
+    const auto batch = all.next();
+    cut.failed = !batch;
+    if (!batch || !*batch) break;
+    EXPECT_TRUE(window.takes(**batch));
+    EXPECT_TRUE(window.add(**batch, column));
+  }
+  if (drop_before > 0) window.drop_before(drop_before);
+  window.cut(limits, input.field.interval);
+  for (std::size_t slice = 0; slice < window.slices(); ++slice) cut.slices.push_back(window.content(slice));
+  // In whatever order they are asked for.
+  for (std::size_t slice = window.slices(); slice-- > 0;) {
+    const Batch batch = window.gather(slice, PooledBuffer(pool, *pool.acquire()));
+    EXPECT_EQ(content_hash(batch.bytes()), cut.slices[slice].content);
+    EXPECT_EQ(batch.bytes().size(), cut.slices[slice].bytes);
+    cut.records.insert(cut.records.begin(), records_of(batch));
+    EXPECT_EQ(cut.records.front().size(), cut.slices[slice].records);
+  }
+  return cut;
+}
+
+// What an import reads again, in batches of another size, must be the slices that it has planned; and what is left of a
+// window, where another loader has planned its beginning, must be the slices of a window that begins there.
+TEST(TimeWindows, TheSameBytesAreTheSameSlices) {
+  const std::uint64_t seed = test_seed();
+  Random random(seed);
+  Maker maker(random);
+  std::size_t slices = 0;
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(fmt::format("HYPERCOPY_TEST_SEED={} round {}", seed, round));
+    const Input input = maker.input();
+    const SliceLimits limits{.bytes = 16 + random.below(1000), .records = 1 + random.below(100)};
+    const Cut once = cut_at_once(input, 16 + random.below(300), limits);
+    const Cut again = cut_at_once(input, 16 + random.below(5000), limits);
+    if (once.failed || once.slices.empty()) continue;
+    ASSERT_EQ(again.records, once.records);
+    slices += once.slices.size();
+    std::vector<Lying> all;
+    for (const auto& slice : once.records) all.insert(all.end(), slice.begin(), slice.end());
+    std::sort(all.begin(), all.end());
+    const std::size_t from = random.below(all.size());
+    const Cut rest = cut_at_once(input, 16 + random.below(300), limits, all[from].at.byte);
+    std::vector<Lying> left;
+    for (const auto& slice : rest.records) left.insert(left.end(), slice.begin(), slice.end());
+    std::sort(left.begin(), left.end());
+    ASSERT_EQ(left, std::vector<Lying>(all.begin() + static_cast<std::ptrdiff_t>(from), all.end()));
+    Input tail = input;
+    tail.bytes = "a,b,c" + input.bytes.substr(5, input.bytes[6] == '\n' ? 2 : 1) +
+                 input.bytes.substr(all[from].at.byte);
+    const Cut begun_there = cut_at_once(tail, 16 + random.below(300), limits);
+    ASSERT_EQ(begun_there.slices.size(), rest.slices.size());
+    for (std::size_t slice = 0; slice < rest.slices.size(); ++slice)
+      EXPECT_EQ(begun_there.slices[slice].content, rest.slices[slice].content);
+  }
+  EXPECT_GT(slices, 1'000U);
 }
 
 Input device_by_device(int devices, int times) {
