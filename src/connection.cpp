@@ -218,8 +218,8 @@ struct Connection::State {
     return PQgetResult(handle.get());
   }
 
-  // All results to the end: the last one, or the first error.
-  [[nodiscard]] Result<QueryResult> finish_statement() const {
+  // All results to the end: the last one, or the first error. `value`: as execute() has it.
+  [[nodiscard]] Result<QueryResult> finish_statement(std::string* value = nullptr) const {
     std::optional<QueryResult> last;
     std::optional<Error> error;
     while (true) {
@@ -230,8 +230,10 @@ struct Connection::State {
       if (raw == nullptr) break;
       QueryResult result(raw);
       switch (PQresultStatus(raw)) {
-        case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK:
+          if (value != nullptr && result.rows() > 0) *value = result.text(0, 0);
+          [[fallthrough]];
+        case PGRES_COMMAND_OK:
           last = std::move(result);
           break;
         case PGRES_FATAL_ERROR:
@@ -279,6 +281,11 @@ Connection::~Connection() = default;
 Result<QueryResult> Connection::execute(std::string_view sql) {
   if (PQsendQuery(state_->handle.get(), std::string(sql).c_str()) == 0) return fail(state_->lost());
   return state_->finish_statement();
+}
+
+Result<QueryResult> Connection::execute(std::string_view sql, std::string& value) {
+  if (PQsendQuery(state_->handle.get(), std::string(sql).c_str()) == 0) return fail(state_->lost());
+  return state_->finish_statement(&value);
 }
 
 Result<QueryResult> Connection::execute(std::string_view sql, std::span<const std::string> parameters) {
