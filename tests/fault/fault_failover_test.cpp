@@ -1,8 +1,11 @@
 // The primary fails and its streaming standby takes over, in the middle of a load whose DSN names both: what the standby
 // had is not lost, and what it had not is loaded again or said to be lost, never counted as loaded.
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-#include <array>
+#include <stdexcept>
 
 #include "support/fault_load.hpp"
 
@@ -178,6 +181,36 @@ TEST_F(FaultFailover, ToAStandbyThatIsNotPromotedYet) {
   ASSERT_TRUE(load->await_said("trying again"));
   promote();
   expect_success(finish_load(*load), shape().rows);
+  expect_all_rows();
+}
+
+// A host that takes connections and says nothing, as a machine that hangs.
+class SilentHost {
+ public:
+  explicit SilentHost(const std::string& folder) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    const std::string path = folder + "/.s.PGSQL.5432";
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(socket_, 16) != 0) {
+      throw std::runtime_error("a silent host");
+    }
+  }
+  ~SilentHost() { ::close(socket_); }
+  SilentHost(const SilentHost&) = delete;
+  SilentHost& operator=(const SilentHost&) = delete;
+
+ private:
+  int socket_;
+};
+
+// As psql does it: connect_timeout is of each host.
+TEST_F(FaultFailover, AHostThatHangsIsPassedOver) {
+  make_target({.rows = 300, .jobs = 1});
+  const SilentHost silent(folder_.path());
+  other_dsn_ = fmt::format("host={0}/none,{0},{1} port=5432 user=postgres dbname=postgres connect_timeout=2",
+                           folder_.path(), private_server_->host());
+  expect_success(finish_load(*start_load()), shape().rows);
   expect_all_rows();
 }
 
