@@ -1,7 +1,11 @@
 #include "hypercopy/commit_outcome.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 #include "hypercopy/retry.hpp"
@@ -30,7 +34,23 @@ constexpr std::string_view kAsk = "SELECT pg_catalog.pg_xact_status($1::xid8)";
 // pg_xact_status() of an id that was not given away yet: invalid_parameter_value.
 constexpr std::string_view kIsInTheFuture = "22023";
 
+// What the functions of a primary answer on a standby: object_not_in_prerequisite_state.
+constexpr std::string_view kInRecovery = "55000";
+
+// What a standby had followed when it was promoted. A crash since then changes that position, and is seen by statistics
+// that are younger ($2: seconds) than the commit.
+constexpr std::string_view kWasFollowed =
+    "SELECT coalesce(pg_catalog.pg_last_wal_replay_lsn() >= $1::pg_lsn, false), "
+    "coalesce(stats_reset < pg_catalog.clock_timestamp() - $2::float8 * interval '1 s', false) "
+    "FROM pg_catalog.pg_stat_bgwriter";
+
 enum class Answer { committed, aborted, in_progress, forgotten };
+
+std::uint32_t timeline_number(const ServerMark& mark) {
+  std::uint32_t number = 0;
+  std::from_chars(mark.timeline.data(), mark.timeline.data() + mark.timeline.size(), number, 16);
+  return number;
+}
 
 Result<Answer> ask(Connection& connection, const std::string& id) {
   const std::array<std::string, 1> parameters{id};
@@ -47,10 +67,32 @@ Result<Answer> ask(Connection& connection, const std::string& id) {
 }  // namespace
 
 Result<ServerMark> read_server_mark(Connection& connection) {
-  HYPERCOPY_ASSIGN(const QueryResult mark, connection.execute(kReadMark));
-  return ServerMark{.cluster = std::string(mark.text(0, 0)),
-                    .timeline = std::string(mark.text(0, 1)),
-                    .statistics_reset = std::string(mark.text(0, 2))};
+  auto mark = connection.execute(kReadMark);
+  if (!mark && mark.error().sqlstate == kInRecovery) {
+    return fail(Error{.kind = ErrorKind::sql,
+                      .message = "the server is a standby, which is read-only",
+                      .sqlstate = "25006"});
+  }
+  if (!mark) return fail(std::move(mark).error());
+  return ServerMark{.cluster = std::string(mark->text(0, 0)),
+                    .timeline = std::string(mark->text(0, 1)),
+                    .statistics_reset = std::string(mark->text(0, 2))};
+}
+
+Result<CommitOutcome> find_kept_outcome(Connection& connection, const ServerMark& now,
+                                        const AnsweredTransaction& transaction) {
+  if (now.cluster != transaction.server.cluster) return CommitOutcome::unknown;
+  if (now.timeline == transaction.server.timeline) return CommitOutcome::committed;
+  if (timeline_number(now) != timeline_number(transaction.server) + 1) return CommitOutcome::unknown;
+  const std::chrono::duration<double> since = Clock::now() - transaction.answered;
+  const std::array<std::string, 2> parameters{transaction.position, fmt::format("{}", since.count())};
+  HYPERCOPY_ASSIGN(const QueryResult followed, connection.execute(kWasFollowed, parameters));
+  if (!followed.boolean(0, 1)) return CommitOutcome::unknown;
+  if (!followed.boolean(0, 0)) return CommitOutcome::rolled_back;
+  if (transaction.id.empty()) return CommitOutcome::committed;
+  HYPERCOPY_ASSIGN(const Answer answer, ask(connection, transaction.id));
+  if (answer == Answer::forgotten) return CommitOutcome::unknown;
+  return answer == Answer::committed ? CommitOutcome::committed : CommitOutcome::rolled_back;
 }
 
 Result<CommitOutcome> find_commit_outcome(Connection& connection, const LostTransaction& lost,

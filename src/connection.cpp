@@ -1,6 +1,7 @@
 #include "hypercopy/connection.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <libpq-fe.h>
 #include <poll.h>
 
@@ -116,6 +117,51 @@ std::optional<Clock::time_point> connect_deadline(PGconn* connection) {
   return Clock::now() + std::chrono::seconds(std::max(seconds, 2));  // libpq's own minimum
 }
 
+std::vector<std::string> parts(const std::string& list) {
+  std::vector<std::string> parts(1);
+  for (const char byte : list) {
+    if (byte == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += byte;
+    }
+  }
+  return parts;
+}
+
+// The options that name the servers of a connection, each a list.
+struct Hosts {
+  std::string host;
+  std::string hostaddr;
+  std::string port;
+};
+
+// All but the one that `connection` waits for. libpq leaves connect_timeout to whoever polls, and has no call that goes on to
+// the next host.
+std::optional<Hosts> other_hosts(PGconn* connection) {
+  auto names = parts(resolved_option(connection, "host"));
+  auto addresses = parts(resolved_option(connection, "hostaddr"));
+  auto ports = parts(resolved_option(connection, "port"));
+  const std::size_t count = std::max(names.size(), addresses.size());
+  if (count < 2) return std::nullopt;
+  const auto at = [](const auto& list, std::size_t index) -> const std::string& {
+    return list.size() > 1 ? list[index] : list[0];
+  };
+  const auto is_silent = [&](std::size_t index) {
+    const std::string& name = at(names, index);
+    return (name.empty() ? at(addresses, index) : name) == PQhost(connection) &&
+           at(ports, index) == PQport(connection);
+  };
+  std::size_t silent = 0;
+  while (silent + 1 < count && !is_silent(silent)) ++silent;
+  for (auto* const list : {&names, &addresses, &ports}) {
+    if (list->size() == count) list->erase(list->begin() + static_cast<std::ptrdiff_t>(silent));
+  }
+  return Hosts{.host = fmt::format("{}", fmt::join(names, ",")),
+               .hostaddr = fmt::format("{}", fmt::join(addresses, ",")),
+               .port = fmt::format("{}", fmt::join(ports, ","))};
+}
+
 // A password with a bare @ or / in it: libpq takes the rest of it for the host or the port, and names that.
 bool is_misread_uri(const std::string& dbname) {
   const std::size_t scheme = dbname.find("://");
@@ -156,6 +202,20 @@ Wake wait_for(int socket, short events, int cancel_fd, std::optional<Clock::time
     if (ready > 0 && waits[0].revents != 0) return Wake::socket;
     // EINTR and a timeout of poll: look at the deadline again.
   }
+}
+
+// `socket`: connected, or not to be connected.
+Wake finish_connecting(PGconn* handle, int cancel_fd) {
+  const auto deadline = connect_deadline(handle);
+  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+  while (PQstatus(handle) != CONNECTION_BAD && polling != PGRES_POLLING_OK &&
+         polling != PGRES_POLLING_FAILED) {
+    const short events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    const Wake wake = wait_for(PQsocket(handle), events, cancel_fd, deadline);
+    if (wake != Wake::socket) return wake;
+    polling = PQconnectPoll(handle);
+  }
+  return Wake::socket;
 }
 
 Error interrupted_error() { return Error{.kind = ErrorKind::interrupted, .message = "interrupted"}; }
@@ -218,8 +278,8 @@ struct Connection::State {
     return PQgetResult(handle.get());
   }
 
-  // All results to the end: the last one, or the first error.
-  [[nodiscard]] Result<QueryResult> finish_statement() const {
+  // All results to the end: the last one, or the first error. `value`: as execute() has it.
+  [[nodiscard]] Result<QueryResult> finish_statement(std::string* value = nullptr) const {
     std::optional<QueryResult> last;
     std::optional<Error> error;
     while (true) {
@@ -230,8 +290,10 @@ struct Connection::State {
       if (raw == nullptr) break;
       QueryResult result(raw);
       switch (PQresultStatus(raw)) {
-        case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK:
+          if (value != nullptr && result.rows() > 0) *value = result.text(0, 0);
+          [[fallthrough]];
+        case PGRES_COMMAND_OK:
           last = std::move(result);
           break;
         case PGRES_FATAL_ERROR:
@@ -279,6 +341,11 @@ Connection::~Connection() = default;
 Result<QueryResult> Connection::execute(std::string_view sql) {
   if (PQsendQuery(state_->handle.get(), std::string(sql).c_str()) == 0) return fail(state_->lost());
   return state_->finish_statement();
+}
+
+Result<QueryResult> Connection::execute(std::string_view sql, std::string& value) {
+  if (PQsendQuery(state_->handle.get(), std::string(sql).c_str()) == 0) return fail(state_->lost());
+  return state_->finish_statement(&value);
 }
 
 Result<QueryResult> Connection::execute(std::string_view sql, std::span<const std::string> parameters) {
@@ -453,32 +520,34 @@ Result<Connection> Connector::connect_once(const std::string& application_name, 
   if (password_) set("password", *password_);
   set("dbname", options_.dbname);  // psql's rule: what a connection string says overrides the other options
   set("application_name", application_name);
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
+  const std::size_t options = keywords.size();
 
   auto state = std::make_unique<Connection::State>();
-  state->handle.reset(PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1));
   state->cancellation = &cancellation_;
   state->cancel_fd = cancellation_.graceful_fd();
   state->notices = notices_;
-  PGconn* const handle = state->handle.get();
-  if (handle == nullptr) return fail(ErrorKind::internal, "out of memory while connecting");
-  PQsetErrorVerbosity(handle, PQERRORS_VERBOSE);  // the only way to a failed connect's SQLSTATE
-
-  const auto deadline = connect_deadline(handle);
-  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
-  while (PQstatus(handle) != CONNECTION_BAD && polling != PGRES_POLLING_OK &&
-         polling != PGRES_POLLING_FAILED) {
-    const short events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    const Wake wake = wait_for(PQsocket(handle), events, stop.fd(), deadline);
-    if (wake == Wake::cancelled) return fail(interrupted_error());
-    if (wake == Wake::timeout) {
+  Wake wake = Wake::timeout;
+  for (std::optional<Hosts> left = Hosts{}; wake == Wake::timeout; left = other_hosts(state->handle.get())) {
+    if (!left) {
       return fail(Error{.kind = ErrorKind::connection,
                         .message = "timeout while connecting to the server",
                         .sqlstate = "08001"});
     }
-    polling = PQconnectPoll(handle);
+    keywords.resize(options);
+    values.resize(options);
+    set("host", left->host);
+    set("hostaddr", left->hostaddr);
+    set("port", left->port);
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
+    state->handle.reset(PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1));
+    if (!state->handle) return fail(ErrorKind::internal, "out of memory while connecting");
+    // The only way to a failed connect's SQLSTATE.
+    PQsetErrorVerbosity(state->handle.get(), PQERRORS_VERBOSE);
+    wake = finish_connecting(state->handle.get(), stop.fd());
   }
+  if (wake == Wake::cancelled) return fail(interrupted_error());
+  PGconn* const handle = state->handle.get();
   if (PQstatus(handle) != CONNECTION_OK) {
     password_needed = PQconnectionNeedsPassword(handle) != 0;
     Error error{.kind = ErrorKind::connection, .message = trimmed(PQerrorMessage(handle))};

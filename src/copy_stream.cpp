@@ -5,9 +5,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "hypercopy/retry.hpp"
+
 namespace hypercopy {
 
 namespace {
+
+constexpr std::string_view kCommit = "COMMIT";
+// Behind all that the transaction wrote; one round trip.
+constexpr std::string_view kCommitWithPosition = "SELECT pg_catalog.pg_current_wal_insert_lsn(); COMMIT";
 
 void call_by_other_name(std::string& text, const StandIn& stand_in) {
   for (std::size_t at = text.find(stand_in.name); at != std::string::npos;
@@ -66,7 +72,7 @@ Status PgCopyStream::know_server() {
   auto mark = read_server_mark(connection_);
   if (mark) {
     server_ = std::move(*mark);
-  } else if (mark.error().kind != ErrorKind::sql) {
+  } else if (mark.error().kind != ErrorKind::sql || is_read_only(mark.error())) {
     return fail(settle(std::move(mark).error()));
   }
   return {};
@@ -116,11 +122,19 @@ Result<std::uint64_t> PgCopyStream::number(const std::string& sql) {
 
 Status PgCopyStream::commit() {
   if (!connection_.in_transaction()) return {};  // an input without records opened none
-  auto committed = connection_.execute("COMMIT");
+  const bool is_listened_to = committed_ && server_;
+  std::string position;
+  auto committed = connection_.execute(is_listened_to ? kCommitWithPosition : kCommit, position);
   if (!committed) return fail(settle(std::move(committed).error()));
   // COMMIT in a failed transaction succeeds with the tag ROLLBACK.
   if (committed->tag() != "COMMIT") {
     return fail(ErrorKind::protocol, fmt::format("the server answered COMMIT with {}", committed->tag()));
+  }
+  if (is_listened_to) {
+    committed_({.id = transaction_.id,
+                .position = std::move(position),
+                .server = *server_,
+                .answered = std::chrono::steady_clock::now()});
   }
   return {};
 }

@@ -1,5 +1,7 @@
 #include "crash_guard.hpp"
 
+#include "hypercopy/retry.hpp"
+
 namespace hypercopy {
 
 Status CrashGuard::know(Connection& connection) {
@@ -11,7 +13,9 @@ Status CrashGuard::know(Connection& connection) {
 
 Status CrashGuard::expect_rows_kept(Connection& connection) {
   auto now = read_server_mark(connection);
-  if (!now && now.error().kind != ErrorKind::sql) return fail(std::move(now).error());
+  if (!now && (now.error().kind != ErrorKind::sql || is_read_only(now.error()))) {
+    return fail(std::move(now).error());
+  }
   if (now && server_ == *now) return {};
   if (target_ == Target::staging) {
     return fail(ErrorKind::target,

@@ -7,6 +7,7 @@
 
 #include "human_units.hpp"
 #include "hypercopy/copy_stream.hpp"
+#include "hypercopy/lasting_connection.hpp"
 #include "hypercopy/pipeline.hpp"
 #include "hypercopy/reject_files.hpp"
 #include "hypercopy/sql_identifier.hpp"
@@ -107,6 +108,7 @@ PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnv
       crash_empties_(staging_ != nullptr ? !staging_->is_logged() : plan_.table.is_unlogged),
       crash_guard_(staging_ != nullptr ? CrashGuard::Target::staging : CrashGuard::Target::table,
                    environment.console),
+      may_lose_commits_(plan_.options.import_id.empty() && !plan_.single_transaction && !crash_empties_),
       building_(plan_, connector, environment, summary) {}
 
 Status PlannedRun::run() {
@@ -132,6 +134,7 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
   HYPERCOPY_TRY(building_.begin(job));
   run_workers();
+  HYPERCOPY_TRY(expect_commits_kept());
   HYPERCOPY_TRY(building_.end());
   if (atomic_) return end_atomic();
   summary_.emptied = crash_guard_.found_empty() && staging_ == nullptr;
@@ -258,6 +261,39 @@ Status PlannedRun::end_atomic() {
 Status PlannedRun::truncate(const std::string& copy_sql) {
   HYPERCOPY_TRY(prepare_target(plan_, copy_sql, *first_));
   summary_.truncated = plan_.options.truncate && !plan_.single_transaction && !plan_.staging;
+  return summary_.truncated && may_lose_commits_ ? note_truncate() : Status{};
+}
+
+// A standby that never heard of it has the old rows.
+Status PlannedRun::note_truncate() {
+  auto server = read_server_mark(*first_);
+  if (!server) return server.error().kind == ErrorKind::sql ? Status{} : fail(std::move(server).error());
+  HYPERCOPY_ASSIGN(const QueryResult position,
+                   first_->execute("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
+  failover_guard_.note(0, {.id = "",
+                           .position = std::string(position.text(0, 0)),
+                           .server = std::move(*server),
+                           .answered = std::chrono::steady_clock::now()});
+  return {};
+}
+
+Status PlannedRun::expect_commits_kept() {
+  Status kept;
+  if (failover_guard_.is_to_be_asked()) {
+    const StopAt stop{environment_.cancellation, Cancellation::Level::immediate};
+    LastingConnection connection([&] { return connect_control(stop); }, plan_.options.retry_timeout, stop);
+    kept = connection.ask([this](Connection& asked) { return failover_guard_.expect_commits_kept(asked); });
+    if (!kept && !summary_.error) summary_.error = kept.error();
+  }
+  const auto lost = failover_guard_.found_lost();
+  if (kept && !lost) return {};
+  // Where a COMMIT is in doubt, that is the run's error.
+  if (lost && summary_.error && summary_.error->message != lost->message) {
+    environment_.console.log(LogLevel::error, fmt::format("{}\n{}", lost->message, lost->hint));
+  }
+  summary_.complete = false;
+  summary_.failed_over = true;
+  take_back(summary_, &LedgerTotals::unknown);
   return {};
 }
 
@@ -281,15 +317,23 @@ Result<std::unique_ptr<CopyStream>> PlannedRun::open_stream(unsigned worker) {
   const PgCopyStream::Reconnect reconnect = [this, worker](StopAt stop) -> Result<Connection> {
     HYPERCOPY_ASSIGN(Connection connection, connect(worker, stop));
     if (crash_empties_) HYPERCOPY_TRY(crash_guard_.expect_rows_kept(connection));
+    if (may_lose_commits_) HYPERCOPY_TRY(failover_guard_.expect_commits_kept(connection));
     return connection;
   };
+  PgCopyStream::CommitListener committed;
+  if (may_lose_commits_) {
+    committed = [this, worker](const AnsweredTransaction& transaction) {
+      failover_guard_.note(worker, transaction);
+    };
+  }
   StandIn stand_in;
   if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
   if (worker == 1 && !truncate_late_) {
-    return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in);
+    return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in,
+                                          committed);
   }
   HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
-  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in);
+  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in, committed);
 }
 
 Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {

@@ -15,6 +15,7 @@
 #include "atomic_load.hpp"
 #include "chunk_building.hpp"
 #include "crash_guard.hpp"
+#include "failover_guard.hpp"
 #include "hypercopy/load.hpp"
 #include "import_run.hpp"
 #include "index_deferral.hpp"
@@ -40,7 +41,10 @@ class PlannedRun {
   [[nodiscard]] Status begin_atomic();
   [[nodiscard]] Status end_atomic();
   [[nodiscard]] Status truncate(const std::string& copy_sql);
+  [[nodiscard]] Status note_truncate();
   void run_workers();
+  // Also of what the last workers heard.
+  [[nodiscard]] Status expect_commits_kept();
   [[nodiscard]] Result<OpenedInput> open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
                                          TimeShares& shares);
   [[nodiscard]] Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker);
@@ -57,6 +61,8 @@ class PlannedRun {
   AtomicStaging* const staging_;  // --atomic
   const bool crash_empties_;      // the table that workers copy into
   CrashGuard crash_guard_;
+  const bool may_lose_commits_;  // by a failover, and would not find that out
+  FailoverGuard failover_guard_{};
   std::optional<AtomicLoad> atomic_;  // --atomic without an import id
   std::unique_ptr<Cancellation> run_stop_;
   std::optional<ImportRun> import_;

@@ -14,7 +14,8 @@ bool Recovery::ready_again(CopyStream& stream, Error& error, std::string_view ex
   stream.abort("sent again after an error that passes");
   say_once(error, extent);
   if (!wait_for_next(error, limits_.retry)) return false;
-  return stream.is_usable() || reopen(stream, error, limits_.retry);
+  const bool is_ready = stream.is_usable() && !is_read_only(error);
+  return is_ready || reopen(stream, error, limits_.retry);
 }
 
 CommitOutcome Recovery::settle_commit(CopyStream& stream, const Error& error, std::string_view extent) {
@@ -25,7 +26,7 @@ CommitOutcome Recovery::settle_commit(CopyStream& stream, const Error& error, st
     const auto outcome = stream.lost_commit(limits_.timeout, limits_.settle);
     if (outcome) return *outcome;
     // Lost again while asking: that changes nothing about the transaction in question.
-    if (!is_transient(outcome.error())) break;
+    if (!is_transient(outcome.error()) || !wait_for_next(trouble, limits_.settle)) break;
   }
   return CommitOutcome::unknown;
 }

@@ -194,9 +194,12 @@ std::string rerun_lines(const LoadSummary& summary) {
   std::string text;
   if (totals.unknown.records > 0) {
     text += fmt::format(
-        "\nunknown: {}: the connection was lost before COMMIT was answered"
+        "\nunknown: {}: {}"
         "\nunknown batches are in the table whole or not at all: count its rows before loading them again",
-        batches_of(totals.unknown));
+        batches_of(totals.unknown),
+        summary.failed_over ? fmt::format("{} of input, all that was committed before the server failed over",
+                                          human_bytes(totals.unknown.bytes))
+                            : "the connection was lost before COMMIT was answered");
   }
   // The command that was refused would be refused again.
   if (!summary.import_id.empty() && summary.error && summary.error->kind == ErrorKind::usage) return text;
@@ -520,6 +523,7 @@ std::string summary_json(const LoadSummary& summary) {
       {"table", summary.table},
       {"truncated", summary.truncated},
       {"emptied", summary.emptied},
+      {"failed_over", summary.failed_over},
       {"import_id", summary.import_id},
       {"import_done", summary.import_done},
       {"run_id", summary.run_id},

@@ -15,7 +15,8 @@ using Codes = std::array<std::string_view, 7>;
 
 // Operator intervention as far as it passes: admin_shutdown, crash_shutdown, cannot_connect_now. Not query_canceled
 // (somebody wanted that), nor database_dropped.
-constexpr Codes kTransient{"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006"};
+constexpr std::string_view kReadOnly = "25006";
+constexpr Codes kTransient{"40001", "40P01", "55P03", "57P01", "57P02", "57P03", kReadOnly};
 
 }  // namespace
 
@@ -28,6 +29,8 @@ bool is_transient(const Error& error) {
   if (code.starts_with("53")) return code != "53400";
   return std::ranges::find(kTransient, code) != kTransient.end();
 }
+
+bool is_read_only(const Error& error) { return error.sqlstate == kReadOnly; }
 
 std::optional<Backoff::Duration> Backoff::next(Clock::time_point now) {
   if (!first_failure_) {

@@ -76,7 +76,9 @@ std::string side_index_sql(const ChunkBuildingPlan& plan, const SideTable& table
   for (const SideIndex& index : plan.indexes) {
     const std::string name = fmt::format("\"{}_{}{}\"", table.name, index.unique ? "u" : "", ++number);
     if (index.unique != unique) continue;
-    sql += tablespace_sql(index.tablespace, plan.tablespace) +
+    // The server puts the index of a constraint into the chunk's only where it was told so.
+    const bool by_chunk = index.constraint.empty();
+    sql += tablespace_sql(index.tablespace, by_chunk ? plan.tablespace : std::string()) +
            fmt::format("{} {} ON {} {}; ", index.create, name, table.relation, index.definition);
     if (index.constraint.empty()) continue;
     sql += fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}; ", table.relation, name,

@@ -8,6 +8,10 @@
 //          `committed` though another transaction did that. So `committed` counts only from a server that neither
 //          crashed nor failed over since the lost connection began. `aborted`, and an id that is still to come, count from
 //          any later state of the same cluster: a commit that had become durable would be seen.
+// Kept:    COMMIT that was answered is asked about too, when a standby took over: it may never have had it. A promoted
+//          server knows how far it had followed. If that is behind a position at which the transaction was in the log
+//          already, its id was seen and is not given away again, so `committed` is the truth; else the commit is lost.
+//          Whoever crashed since, or was promoted twice, cannot tell.
 // Source:  PostgreSQL manual, "Transaction ID and Snapshot Information Functions" (pg_xact_status).
 #pragma once
 
@@ -29,18 +33,31 @@ struct ServerMark {
   friend bool operator==(const ServerMark&, const ServerMark&) = default;
 };
 
+// Of a standby: 25006, for the load belongs to another server.
 [[nodiscard]] Result<ServerMark> read_server_mark(Connection& connection);
-
-struct LostTransaction {
-  std::string id;  // pg_current_xact_id()
-  int backend_pid = 0;
-  ServerMark server{};
-};
 
 enum class CommitOutcome {
   committed,
   rolled_back,
   unknown,
+};
+
+// Whose COMMIT was answered.
+struct AnsweredTransaction {
+  std::string id;        // pg_current_xact_id(); empty: it is there if all up to `position` is
+  std::string position;  // in the log: behind what the transaction wrote; without an id behind its commit too
+  ServerMark server{};
+  std::chrono::steady_clock::time_point answered{};
+};
+
+// Of what was answered by a server whose place `connection`'s may have taken.
+[[nodiscard]] Result<CommitOutcome> find_kept_outcome(Connection& connection, const ServerMark& now,
+                                                      const AnsweredTransaction& transaction);
+
+struct LostTransaction {
+  std::string id;  // pg_current_xact_id()
+  int backend_pid = 0;
+  ServerMark server{};
 };
 
 // `patience`: how long a backend that was told to end may take.

@@ -66,6 +66,8 @@ class Connection {
 
   // One statement, or several without results of interest; the last result.
   [[nodiscard]] Result<QueryResult> execute(std::string_view sql);
+  // The same; `value` becomes the first value of the last statement that gave rows.
+  [[nodiscard]] Result<QueryResult> execute(std::string_view sql, std::string& value);
   // One statement with text parameters.
   [[nodiscard]] Result<QueryResult> execute(std::string_view sql, std::span<const std::string> parameters);
 

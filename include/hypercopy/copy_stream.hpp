@@ -70,9 +70,14 @@ class PgCopyStream final : public CopyStream {
  public:
   // Connects as the stream's first connection was connected, settings included.
   using Reconnect = std::function<Result<Connection>(StopAt stop)>;
+  // Hears of each COMMIT that was answered.
+  using CommitListener = std::function<void(const AnsweredTransaction& transaction)>;
 
-  PgCopyStream(Connection connection, Reconnect reconnect, StandIn stand_in)
-      : connection_(std::move(connection)), reconnect_(std::move(reconnect)), stand_in_(std::move(stand_in)) {
+  PgCopyStream(Connection connection, Reconnect reconnect, StandIn stand_in, CommitListener committed = {})
+      : connection_(std::move(connection)),
+        reconnect_(std::move(reconnect)),
+        stand_in_(std::move(stand_in)),
+        committed_(std::move(committed)) {
     connection_.interrupt_at(Cancellation::Level::immediate);
   }
 
@@ -95,6 +100,7 @@ class PgCopyStream final : public CopyStream {
   Connection connection_;
   Reconnect reconnect_;
   StandIn stand_in_;
+  CommitListener committed_;
   std::optional<ServerMark> server_;  // nothing yet, or a server that does not let this user read it
   bool asked_server_ = false;         // about its mark
   LostTransaction transaction_;       // the latest one; of use when it is lost

@@ -53,6 +53,7 @@ class LastingConnection {
       }
       if (connection_ && (!connection_->is_alive() || !leave_transaction())) connection_.reset();
       if (!is_transient(answer.error())) return answer;
+      if (is_read_only(answer.error())) connection_.reset();
       const auto delay = backoff_.next(Backoff::Clock::now());
       if (!delay || !wait_out(*delay, *stop_)) return answer;
     }

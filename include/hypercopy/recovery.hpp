@@ -1,5 +1,6 @@
 // Brings a worker's stream back after a failure that passes, and settles what a lost COMMIT left open.
-// Shape:   one per worker. ready_again() waits, connects anew where the connection is gone, and says whether the batch may
+// Shape:   one per worker. ready_again() waits, connects anew where the connection is gone
+//          or its server has become read-only, and says whether the batch may
 //          be sent again; settle_commit() connects anew and asks the server.
 // Units:   `timeout` counts from the first failure of a row of failures; 0: nothing is tried again.
 // Threads: one.

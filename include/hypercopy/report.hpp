@@ -58,10 +58,11 @@ struct BuiltChunks {
 };
 
 struct LoadSummary {
-  std::string table{};      // as a person would write it: schema.table; empty: the run did not get that far
-  bool truncated = false;   // TRUNCATE was committed before the first row
-  bool emptied = false;     // a crash of the server has emptied the table: what was committed is lost
-  std::string import_id{};  // --import-id
+  std::string table{};       // as a person would write it: schema.table; empty: the run did not get that far
+  bool truncated = false;    // TRUNCATE was committed before the first row
+  bool emptied = false;      // a crash of the server has emptied the table: what was committed is lost
+  bool failed_over = false;  // to a standby that may lack what was committed: all of that is unknown
+  std::string import_id{};   // --import-id
   std::uint64_t rejected_before = 0;  // records, by earlier runs and other loaders of the import
   std::string again{};       // the command that goes on with it, for a shell; empty: the one that was given
   bool import_done = false;  // the ledger says that all of it is loaded and durable

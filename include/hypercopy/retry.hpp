@@ -22,6 +22,9 @@ namespace hypercopy {
 // configured), and a server that has become read-only (25006: a failover moves the primary). Not a wrong password, user or
 // database: those stay wrong.
 [[nodiscard]] bool is_transient(const Error& error);
+// Of these, that the server has become read-only: it may stay so, while a new connection is made to the one that took its
+// place.
+[[nodiscard]] bool is_read_only(const Error& error);
 
 class Backoff {
  public:

@@ -343,8 +343,7 @@ TEST_F(FaultDuringCopy, BackendIsTerminatedDuringCommit) {
                                    folder_.file("input.csv", numbers(1, 30))});
   const std::string blocked = fmt::format(
       "FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name LIKE 'hypercopy load%' AND "
-      "query = "
-      "'COMMIT' AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'relation' AND relation = "
+      "query LIKE '%COMMIT' AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'relation' AND relation = "
       "'{}.t'::regclass)",
       schema());
   await("SELECT count(*) = 1 " + blocked);

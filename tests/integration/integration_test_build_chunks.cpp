@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <regex>
 
 #include "support/built_chunks.hpp"
 #include "support/open_pipe.hpp"
@@ -140,6 +141,122 @@ TEST_F(BuildChunks, SomebodyElseMakesAChunk) {
   EXPECT_EQ(done.report["built_chunks"]["merged"], 1);
   load_judge(by_time() + "2024-01-02 05:00+00,100,1,theirs\n");
   expect_same();
+}
+
+// The hypertable has changed meanwhile, so that the server does not take the tables as chunks: their rows are not lost, and
+// whoever reads the errors knows where they are and how to move them.
+TEST_F(BuildChunks, RowsThatCannotBeHandedOverAreKept) {
+  if (!has_timescale()) return;
+  make_tables();
+  const std::string path = folder_.path() + "/in.csv";
+  std::optional<OpenPipe> input(path);
+  auto program = start("target", {"-j", "2", "--batch-rows", "10", "--build-chunks", "on", path});
+  input->write(by_time());
+  await(
+      "SELECT count(*) > 2 FROM pg_class WHERE relname LIKE 'hypercopy_chunk_%' AND relkind = 'r' AND "
+      "relnamespace = current_schema()::regnamespace");
+  server().execute("ALTER TABLE target ADD CONSTRAINT target_late CHECK (device < 100)");
+  input.reset();
+  const Outcome stopped = program->wait();
+  EXPECT_EQ(stopped.exit_code, 1) << stopped.err;
+  EXPECT_EQ(stopped.out, "");
+  const Rows kept = server().execute(
+      "SELECT format('%I.%I', relnamespace::regnamespace, relname), obj_description(oid, 'pg_class') FROM "
+      "pg_class WHERE relname LIKE 'hypercopy_chunk_%' AND relkind = 'r' AND relnamespace = "
+      "current_schema()::regnamespace ORDER BY 1");
+  // Those that were made before the constraint.
+  ASSERT_GE(kept.size(), 3U) << stopped.err;
+  const std::uint64_t rows = kPerDay * kept.size();
+  EXPECT_EQ(count("target"), kRecords - rows);
+  const std::string warning =
+      fmt::format("warning: {} rows were loaded into {} side tables and are not in", rows, kept.size());
+  EXPECT_NE(stopped.err.find(warning), std::string::npos) << stopped.err;
+
+  // No load removes them, each speaks of them.
+  rows_before_ = count("target");
+  const Checked next = run("target", {folder_.file("next.csv", record(9, 1))});
+  expect_success(next, 1);
+  for (const auto& table : kept) {
+    EXPECT_NE(table[1]->find("kept: these rows could not be handed over"), std::string::npos) << *table[1];
+    EXPECT_TRUE(says(next, fmt::format("{} holds rows of an earlier load", *table[0])));
+  }
+  // What the error says is what moves them.
+  static const std::regex kMove(R"((INSERT INTO \S+ \(.*\) SELECT .* FROM (\S+)), then drop it)");
+  std::size_t moved = 0;
+  for (auto move = std::sregex_iterator(stopped.err.begin(), stopped.err.end(), kMove);
+       move != std::sregex_iterator(); ++move, ++moved) {
+    server().execute(fmt::format("{}; DROP TABLE {}", move->str(1), move->str(2)));
+  }
+  EXPECT_EQ(moved, kept.size()) << stopped.err;
+  load_judge(by_time() + record(9, 1));
+  EXPECT_EQ(server().rows_as_text("target"), server().rows_as_text("judge"));
+  rows_before_ = count("target");
+  const Checked last = run("target", {folder_.file("last.csv", "")});
+  EXPECT_TRUE(says_not(last, "rows of an earlier load"));
+}
+
+// Of the test's own, in the server's folder; gone with the tables in it.
+class Tablespace {
+ public:
+  Tablespace(const Server& server, const std::string& name) : server_(server), name_(name) {
+    server_.execute("SET allow_in_place_tablespaces = on");
+    server_.execute(fmt::format("CREATE TABLESPACE {} LOCATION ''", name_));
+  }
+  ~Tablespace() {
+    try {
+      server_.execute("DROP TABLE IF EXISTS target, judge CASCADE");
+      server_.execute("DROP TABLESPACE " + name_);
+    } catch (const std::exception& exception) {
+      ADD_FAILURE() << exception.what();
+    }
+  }
+  Tablespace(const Tablespace&) = delete;
+  Tablespace& operator=(const Tablespace&) = delete;
+
+ private:
+  const Server& server_;
+  std::string name_;
+};
+
+TEST_F(BuildChunks, TheirTablespaceIsThatOfTheHypertable) {
+  if (!has_timescale()) return;
+  if (server().execute("SELECT FROM pg_settings WHERE name = 'allow_in_place_tablespaces'").empty()) {
+    GTEST_SKIP() << "this server makes no tablespace without a folder of its own";
+  }
+  const std::string first = schema() + "_a";
+  const std::string second = schema() + "_b";
+  const Tablespace of_chunks(server(), first);
+  const Tablespace of_index(server(), second);
+  make_tables(
+      {fmt::format("SELECT attach_tablespace('{}', '{{}}')", first),
+       "ALTER TABLE {} ADD PRIMARY KEY (at, device)", "CREATE INDEX {0}_i1 ON {0} (device)",
+       "CREATE UNIQUE INDEX {0}_i3 ON {0} (device, value, at)",
+       fmt::format(
+           "ALTER TABLE {{0}} ADD CONSTRAINT {{0}}_u UNIQUE (at, device, value) USING INDEX TABLESPACE {}",
+           second),
+       fmt::format("CREATE INDEX {{0}}_i2 ON {{0}} (value) TABLESPACE {}", second)});
+  expect_success(build(across(), {"-j", "2", "--batch-rows", "70"}), kRecords);
+  load_judge(across());
+  expect_same();
+  constexpr const char* kTablespaces = R"(
+SELECT array_agg(c ORDER BY c)::text FROM (
+  SELECT string_agg(format('%s %s', regexp_replace(pg_get_indexdef(x.indexrelid), 'INDEX .* USING', 'INDEX USING'), s.spcname),
+                    '; ' ORDER BY regexp_replace(pg_get_indexdef(x.indexrelid), 'INDEX .* USING', 'INDEX USING')) AS c
+  FROM pg_inherits i JOIN pg_index x ON x.indrelid = i.inhrelid JOIN pg_class r ON r.oid = x.indexrelid
+  LEFT JOIN pg_tablespace s ON s.oid = r.reltablespace WHERE i.inhparent = '{0}'::regclass GROUP BY i.inhrelid) AS all_of_them)";
+  EXPECT_EQ(server().value(fmt::format(fmt::runtime(kTablespaces), "target")),
+            server().value(fmt::format(fmt::runtime(kTablespaces), "judge")));
+  EXPECT_EQ(server().value(fmt::format("SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = "
+                                       "i.inhrelid JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE "
+                                       "i.inhparent = 'target'::regclass AND s.spcname = '{}'",
+                                       first)),
+            std::to_string(kDays));
+
+  rows_before_ = kRecords;
+  server().execute(fmt::format("SELECT attach_tablespace('{}', 'target')", second));
+  const Checked refused = build(across());
+  EXPECT_EQ(refused.outcome.exit_code, 2);
+  EXPECT_TRUE(says(refused, "several tablespaces"));
 }
 
 TEST_F(BuildChunks, BadRecordsAreNamed) {

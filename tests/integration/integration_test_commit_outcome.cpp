@@ -47,8 +47,9 @@ class CommitOutcomeTest : public ServerTest {
 
   [[nodiscard]] std::string dsn() const { return private_server_->dsn(); }
 
-  [[nodiscard]] Connection connect() const {
-    Connector connector({.dbname = dsn()}, *cancellation_, {}, {});
+  [[nodiscard]] Connection connect() const { return connect(dsn()); }
+  [[nodiscard]] Connection connect(const std::string& dsn) const {
+    Connector connector({.dbname = dsn}, *cancellation_, {}, {});
     auto connection = connector.connect("commit outcome", {*cancellation_});
     if (!connection) throw std::runtime_error(to_string(connection.error()));
     return std::move(*connection);
@@ -168,6 +169,79 @@ TEST_F(CommitOutcomeTest, AnotherTimelineIsAFailover) {
   writer.end_with("COMMIT");
   transaction.server.timeline = "0000000F";
   EXPECT_EQ(outcome(transaction), CommitOutcome::unknown);
+}
+
+// A standby that took over knows which of the commits that its primary had answered it never had; also when their ids are
+// given away again.
+TEST_F(CommitOutcomeTest, APromotedStandbyKnowsWhatItHadFollowed) {
+  std::string why_not;
+  const auto standby = private_server_->start_standby(why_not);
+  if (!standby) GTEST_SKIP() << why_not;
+  const auto asks = [&](const Server& server, const std::string& condition) {
+    while (server.value(condition) != "t") server.execute("SELECT pg_sleep(0.01)");
+  };
+  const Server reader(standby->dsn());
+  const auto await_followed = [&] {
+    asks(reader, fmt::format("SELECT pg_last_wal_replay_lsn() >= '{}'",
+                             Server(dsn()).value("SELECT pg_current_wal_flush_lsn()")));
+  };
+  const auto answered = [&](const Writer& writer) {
+    AnsweredTransaction transaction{.id = writer.id(),
+                                    .position = Server(dsn()).value("SELECT pg_current_wal_insert_lsn()"),
+                                    .server = lost(writer).server};
+    writer.end_with("COMMIT");
+    transaction.answered = std::chrono::steady_clock::now();
+    return transaction;
+  };
+  const AnsweredTransaction kept = answered(Writer(dsn()));
+  const Writer half(dsn());
+  await_followed();
+  reader.execute("ALTER SYSTEM SET primary_conninfo = ''");
+  reader.execute("SELECT pg_reload_conf()");
+  asks(reader, "SELECT count(*) = 0 FROM pg_stat_wal_receiver");
+  const AnsweredTransaction half_followed = answered(half);
+  const AnsweredTransaction never_followed = answered(Writer(dsn()));
+  private_server_->stop_immediately();
+  reader.execute("SELECT pg_promote()");
+  for (int id = 0; id < 50; ++id) reader.execute("SELECT pg_current_xact_id()");
+  ASSERT_EQ(reader.value(fmt::format("SELECT pg_xact_status('{}')", never_followed.id)), "committed");
+
+  const auto outcome_of = [&](const AnsweredTransaction& transaction) {
+    Connection connection = connect(standby->dsn());
+    const auto now = read_server_mark(connection);
+    if (!now) throw std::runtime_error(to_string(now.error()));
+    const auto found = find_kept_outcome(connection, *now, transaction);
+    if (!found) throw std::runtime_error(to_string(found.error()));
+    return *found;
+  };
+  EXPECT_EQ(outcome_of(kept), CommitOutcome::committed);
+  EXPECT_EQ(outcome_of(half_followed), CommitOutcome::rolled_back);
+  EXPECT_EQ(outcome_of(never_followed), CommitOutcome::rolled_back);
+  AnsweredTransaction without_id = kept;
+  without_id.id.clear();
+  EXPECT_EQ(outcome_of(without_id), CommitOutcome::committed);
+  AnsweredTransaction of_another_cluster = kept;
+  of_another_cluster.server.cluster = "1";
+  EXPECT_EQ(outcome_of(of_another_cluster), CommitOutcome::unknown);
+  AnsweredTransaction two_failovers_ago = kept;
+  two_failovers_ago.server.timeline = "00000000";
+  EXPECT_EQ(outcome_of(two_failovers_ago), CommitOutcome::unknown);
+  // What it had followed is not what a crash makes it follow.
+  standby->stop_immediately();
+  ASSERT_TRUE(standby->run());
+  EXPECT_EQ(outcome_of(kept), CommitOutcome::unknown);
+  EXPECT_EQ(outcome_of(never_followed), CommitOutcome::unknown);
+}
+
+// It may be promoted, or another server be found.
+TEST_F(CommitOutcomeTest, AStandbyIsReadOnly) {
+  std::string why_not;
+  const auto standby = private_server_->start_standby(why_not);
+  if (!standby) GTEST_SKIP() << why_not;
+  Connection connection = connect(standby->dsn());
+  const auto mark = read_server_mark(connection);
+  ASSERT_FALSE(mark);
+  EXPECT_EQ(mark.error().sqlstate, "25006");
 }
 
 TEST_F(CommitOutcomeTest, ARequestToStopEndsTheAsking) {

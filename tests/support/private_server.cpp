@@ -42,25 +42,60 @@ std::unique_ptr<PrivateServer> PrivateServer::start(const Server& model, std::st
   }
   std::unique_ptr<PrivateServer> server(new PrivateServer(binaries, environment));
   if (server->create(hba) && server->run()) return server;
-  std::ifstream log(server->folder_.path() + "/log");
-  why_not = "no private server: " + std::string(std::istreambuf_iterator<char>(log), {});
+  why_not = "no private server: " + server->log();
+  return nullptr;
+}
+
+std::unique_ptr<PrivateServer> PrivateServer::start_standby(std::string& why_not) const {
+  if (!std::filesystem::exists(binaries_ + "/pg_basebackup")) {
+    why_not = fmt::format("the server's programs ({}) lack pg_basebackup", binaries_);
+    return nullptr;
+  }
+  std::unique_ptr<PrivateServer> standby(new PrivateServer(binaries_, environment_));
+  if (standby->copy_of(*this) && standby->run()) return standby;
+  why_not = "no standby: " + standby->log();
   return nullptr;
 }
 
 bool PrivateServer::create(const std::string& hba) {
-  const std::string& folder = folder_.path();
-  if (const passwd* const user = other_user()) {
-    if (::chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) return false;
+  if (!own_folder() ||
+      !call("initdb", "-D data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync")) {
+    return false;
   }
-  const std::string initdb = fmt::format(
-      "cd {} && {}'{}/initdb' -D data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 "
-      "--no-sync > log 2>&1",
-      folder, as_server(), binaries_);
-  if (run_program({"-c", initdb}, {.program = "/bin/sh"}).exit_code != 0) return false;
-  std::ofstream(folder + "/data/pg_hba.conf") << hba;
-  std::ofstream(folder + "/data/postgresql.conf", std::ios::app)
-      << fmt::format("listen_addresses = ''\nunix_socket_directories = '{}'\n", folder);
+  std::ofstream(host() + "/data/pg_hba.conf") << hba;
+  configure("listen_addresses = ''\n");
   return true;
+}
+
+bool PrivateServer::copy_of(const PrivateServer& primary) {
+  if (!own_folder() ||
+      !call("pg_basebackup",
+            fmt::format("-D data -R -h '{}' -U postgres --checkpoint=fast --no-sync", primary.host()))) {
+    return false;
+  }
+  configure("");
+  return true;
+}
+
+bool PrivateServer::own_folder() const {
+  const passwd* const user = other_user();
+  return user == nullptr || ::chown(host().c_str(), user->pw_uid, user->pw_gid) == 0;
+}
+
+bool PrivateServer::call(const std::string& program, const std::string& arguments) const {
+  const std::string command =
+      fmt::format("cd {} && {}'{}/{}' {} > log 2>&1", host(), as_server(), binaries_, program, arguments);
+  return run_program({"-c", command}, {.program = "/bin/sh"}).exit_code == 0;
+}
+
+void PrivateServer::configure(const std::string& lines) const {
+  std::ofstream(host() + "/data/postgresql.conf", std::ios::app)
+      << fmt::format("{}unix_socket_directories = '{}'\n", lines, host());
+}
+
+std::string PrivateServer::log() const {
+  std::ifstream log(host() + "/log");
+  return {std::istreambuf_iterator<char>(log), {}};
 }
 
 bool PrivateServer::run() {

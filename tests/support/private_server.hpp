@@ -17,10 +17,16 @@ class PrivateServer {
  public:
   // `hba`: the lines of pg_hba.conf; `environment`: of the server's process.
   [[nodiscard]] static std::unique_ptr<PrivateServer> start(
-      const Server& model, std::string& why_not, const std::string& hba = "local all all trust\n",
+      const Server& model, std::string& why_not,
+      const std::string& hba = "local all all trust\nlocal replication all trust\n",
       const std::map<std::string, std::string>& environment = {});
+  // A streaming standby of this one, a copy of it in a folder of its own; another server once it is promoted.
+  // Nothing, and why, where there is no pg_basebackup.
+  [[nodiscard]] std::unique_ptr<PrivateServer> start_standby(std::string& why_not) const;
 
   [[nodiscard]] std::string dsn() const;
+  // What stands behind host= in a DSN.
+  [[nodiscard]] const std::string& host() const { return folder_.path(); }
   // As a crash of the machine: no checkpoint, connections are cut.
   void stop_immediately();
   // As pg_ctl stop -m fast: transactions are rolled back, what is committed is written.
@@ -32,6 +38,12 @@ class PrivateServer {
   PrivateServer(std::string binaries, std::map<std::string, std::string> environment);
   void stop(int signal);
   [[nodiscard]] bool create(const std::string& hba);
+  [[nodiscard]] bool copy_of(const PrivateServer& primary);
+  // A program of the server's in its folder, as its user; what it says goes to the log.
+  [[nodiscard]] bool call(const std::string& program, const std::string& arguments) const;
+  [[nodiscard]] bool own_folder() const;
+  void configure(const std::string& lines) const;
+  [[nodiscard]] std::string log() const;
 
   TemporaryFolder folder_;
   std::string binaries_;

@@ -176,6 +176,22 @@ TEST(SummaryText, FailureWithUnknownBatch) {
             "go on)");
 }
 
+TEST(SummaryText, AFailoverLeavesAllThatWasCommittedInDoubt) {
+  LoadSummary summary = failed();
+  summary.totals.failed = {};
+  summary.totals.unknown = {.batches = 50, .records = 1'020'000, .bytes = 174'000'000};
+  summary.totals.committed = {};
+  summary.totals.rows_loaded = 0;
+  summary.failed_over = true;
+  EXPECT_EQ(
+      summary_text(summary, false),
+      "not loaded after 4.2 s: no row is known to be committed in public.cpu\n"
+      "unknown: 50 batches (1,020,000 records): 174.0 MB of input, all that was committed before the server "
+      "failed over\n"
+      "unknown batches are in the table whole or not at all: count its rows before loading them again");
+  EXPECT_TRUE(contains(summary_json(summary), "\"failed_over\": true"));
+}
+
 TEST(SummaryText, FailureDoesNotRepeatTheError) {
   EXPECT_FALSE(contains(summary_text(failed(), true), "invalid input syntax"));
 }
