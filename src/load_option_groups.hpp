@@ -1,5 +1,5 @@
-// The options that every command which loads takes, as CLI11 groups: how to connect, what the input is, which
-// columns it fills.
+// The options of a load as CLI11 groups. Every command that loads, or looks at a load, takes the first three: how to
+// connect, what the input is, which columns it fills.
 // Shape:   add_...() bind options to LoadWords, read_load_options() turns the words into LoadOptions when all
 //          are known.
 // Owns:    the LoadWords must outlive the app.
@@ -55,6 +55,11 @@ inline constexpr const char* kColumnGroup = "Columns (those that the input lacks
 void add_connection_options(CLI::App& app, LoadWords& words);
 void add_input_options(CLI::App& app, LoadWords& words);
 void add_column_options(CLI::App& app, LoadWords& words);
+// Of `hypercopy load` alone.
+void add_load_options(CLI::App& app, LoadWords& words);
+void add_import_options(CLI::App& app, LoadWords& words);
+void add_reject_options(CLI::App& app, LoadWords& words);
+void add_output_options(CLI::App& app, LoadWords& words);
 
 [[nodiscard]] Result<LoadOptions> read_load_options(LoadWords& words);
 
