@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <utility>
+
+#include "former_backend.hpp"
 
 namespace hypercopy {
 
@@ -41,7 +42,7 @@ Result<std::uint64_t> AtomicLoad::publish(std::uint64_t staged) {
 
 // The lock waits for whoever was asked to commit before.
 Result<std::uint64_t> AtomicLoad::publish_once(Connection& connection, std::uint64_t staged) {
-  HYPERCOPY_TRY(end_former_backend(connection));
+  HYPERCOPY_TRY(end_former_backend(connection, std::exchange(backend_, connection.backend_pid())));
   HYPERCOPY_TRY(connection.execute("BEGIN; SET LOCAL lock_timeout TO '10s'"));
   if (auto locked = connection.execute(fmt::format(
           "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout TO 0", staging_.relation()));
@@ -60,20 +61,6 @@ Result<std::uint64_t> AtomicLoad::publish_once(Connection& connection, std::uint
   }
   commit_unanswered_ = committed.error().kind != ErrorKind::sql;
   return fail(std::move(committed).error());
-}
-
-// The backend of a connection that is lost may go on, or wait for a standby that does not answer: once it is gone, it has
-// committed or not.
-Status AtomicLoad::end_former_backend(Connection& connection) {
-  const int former = std::exchange(backend_, connection.backend_pid());
-  if (former == 0 || former == backend_) return {};
-  const std::array<std::string, 1> which{std::to_string(former)};
-  HYPERCOPY_TRY(connection.execute(
-      "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND "
-      "pid <> "
-      "pg_catalog.pg_backend_pid() AND application_name = pg_catalog.current_setting('application_name')",
-      which));
-  return {};
 }
 
 // Whoever asked for it has its own error; what stays is removed by the next load.

@@ -36,7 +36,6 @@ class AtomicLoad {
 
  private:
   [[nodiscard]] Result<std::uint64_t> publish_once(Connection& connection, std::uint64_t staged);
-  [[nodiscard]] Status end_former_backend(Connection& connection);
 
   AtomicStaging& staging_;
   LastingConnection control_;

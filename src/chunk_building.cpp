@@ -10,11 +10,12 @@
 namespace hypercopy {
 
 ChunkBuilding::ChunkBuilding(const LoadPlan& plan, Connector& connector, const LoadEnvironment& environment,
-                             LoadSummary& summary)
+                             LoadSummary& summary, FailoverGuard* guard)
     : plan_(plan),
       connector_(connector),
       environment_(environment),
       summary_(summary),
+      guard_(guard),
       stop_{environment.cancellation, Cancellation::Level::immediate} {
   if (!plan.building) return;
   tables_.emplace(
@@ -33,8 +34,14 @@ Result<Connection> ChunkBuilding::connect(const std::string& what) const {
 
 Result<Connection> ChunkBuilding::connect_to_hand_over(unsigned number) const {
   HYPERCOPY_ASSIGN(Connection connection, connect(fmt::format("chunk {}", number)));
+  HYPERCOPY_TRY(mark_as_living(connection));
   if (job_) HYPERCOPY_TRY(mark_as_hand_over(connection, *job_));
+  if (guard_ != nullptr) HYPERCOPY_TRY(guard_->expect_commits_kept(connection));
   return connection;
+}
+
+Status ChunkBuilding::mark_as_living(Connection& connection) const {
+  return tables_ && !job_ ? tables_->mark_as_living(connection) : Status{};
 }
 
 Status ChunkBuilding::begin(std::optional<int> job) {
@@ -50,21 +57,29 @@ Status ChunkBuilding::end() {
   environment_.console.log(LogLevel::info, fmt::format("handing over {} to the hypertable",
                                                        counted(tables.size(), "chunk that was built aside",
                                                                "chunks that were built aside")));
-  HandOverOutcome outcome =
-      hand_over(*plan_.building, tables,
-                {.jobs = plan_.jobs,
-                 .retry_timeout = plan_.options.retry_timeout,
-                 .may_hold_more = summary_.totals.unknown.records > 0,
-                 .stays_owed = job_.has_value(),
-                 .connect = [this](unsigned number) { return connect_to_hand_over(number); },
-                 .stop = stop_},
-                environment_.console);
+  HandOverOutcome outcome = hand_over(
+      *plan_.building, tables,
+      {.jobs = plan_.jobs,
+       .retry_timeout = plan_.options.retry_timeout,
+       .may_hold_more = summary_.totals.unknown.records > 0,
+       .stays_owed = job_.has_value(),
+       .connect = [this](unsigned number) { return connect_to_hand_over(number); },
+       .committed =
+           [this](unsigned number, Connection& connection) {
+             return guard_ == nullptr ? Status{}
+                                      : guard_->note_all(FailoverGuard::kHandOvers + number, connection);
+           },
+       .stop = stop_},
+      environment_.console);
   summary_.built = {.chunks = outcome.chunks,
                     .merged = outcome.merged,
                     .kept = outcome.kept,
                     .rows_kept = outcome.rows_kept,
                     .kept_is_owed = job_.has_value(),
                     .elapsed = std::chrono::steady_clock::now() - begun};
+  if (!outcome.error && job_) {
+    if (auto owed = expect_nothing_owed(); !owed) outcome.error = std::move(owed).error();
+  }
   if (!outcome.error) return {};
   summary_.complete = false;
   if (outcome.error->kind == ErrorKind::interrupted) summary_.interrupted = true;
@@ -72,6 +87,18 @@ Status ChunkBuilding::end() {
   if (!summary_.error) return fail(std::move(*outcome.error));
   environment_.console.log(LogLevel::error, to_string(*outcome.error));
   return {};
+}
+
+Status ChunkBuilding::expect_nothing_owed() const {
+  LastingConnection connection([this] { return connect("side tables"); }, plan_.options.retry_timeout, stop_);
+  HYPERCOPY_ASSIGN(const auto owed,
+                   connection.ask([this](Connection& asked) { return owed_side_tables(asked, job_); }));
+  if (owed.empty()) return {};
+  return fail(
+      ErrorKind::target,
+      fmt::format("{} not in {}, although the server had committed their hand-over: it has failed over",
+                  counted(owed.size(), "side table is", "side tables are"), summary_.table),
+      "Run the same command again: it hands them over.");
 }
 
 }  // namespace hypercopy

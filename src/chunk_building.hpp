@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 
+#include "failover_guard.hpp"
 #include "hypercopy/load.hpp"
 #include "load_plan.hpp"
 #include "side_tables.hpp"
@@ -26,22 +27,28 @@ namespace hypercopy {
 class ChunkBuilding {
  public:
   ChunkBuilding(const LoadPlan& plan, Connector& connector, const LoadEnvironment& environment,
-                LoadSummary& summary);
+                LoadSummary& summary, FailoverGuard* guard);
 
   // `job`: of an import.
   [[nodiscard]] Status begin(std::optional<int> job);
   // Null: no chunk is built aside.
   [[nodiscard]] ChunkDestinations* destinations() { return tables_ ? &*tables_ : nullptr; }
   [[nodiscard]] Status end();
+  // For each connection that fills side tables: as long as it lasts, this run lives. Of an import nobody else drops any.
+  [[nodiscard]] Status mark_as_living(Connection& connection) const;
 
  private:
   [[nodiscard]] Result<Connection> connect(const std::string& what) const;
   [[nodiscard]] Result<Connection> connect_to_hand_over(unsigned number) const;
+  // A failover during the hand-over may have taken back some of it.
+  [[nodiscard]] Status expect_nothing_owed() const;
 
   const LoadPlan& plan_;
   Connector& connector_;
   const LoadEnvironment& environment_;
   LoadSummary& summary_;
+  FailoverGuard* const
+      guard_;  // null: a failover takes back the record of what was done with it, as of an import
   const StopAt stop_;
   std::optional<SideTables> tables_{};
   std::optional<int> job_{};

@@ -17,6 +17,11 @@ namespace {
 
 enum class Ending : std::uint8_t { chunk, merged, dropped };
 
+// What the number of rows is compared with: what this run has put in. Of an import nothing is: rows of earlier runs are in
+// the table, and batches that a crash or a failover took back were sent again. Its ledger has marked the batches that are in
+// there in their own transactions.
+enum class RowCheck : std::uint8_t { exact, at_least, none };
+
 // What the table is by now.
 constexpr std::string_view kState = R"(
 SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid AND inhparent = {1})
@@ -39,8 +44,8 @@ constexpr std::string_view kNoParallelWorkers =
 // The hand-over of one table, tried as often as it takes.
 class OneHandOver {
  public:
-  OneHandOver(const ChunkBuildingPlan& plan, const FilledTable& filled, bool may_hold_more)
-      : plan_(plan), filled_(filled), may_hold_more_(may_hold_more) {}
+  OneHandOver(const ChunkBuildingPlan& plan, const FilledTable& filled, RowCheck check)
+      : plan_(plan), filled_(filled), check_(check) {}
 
   Result<Ending> attempt(Connection& connection) {
     HYPERCOPY_TRY(connection.execute("BEGIN; SET LOCAL ROLE " + plan_.owner));
@@ -50,8 +55,9 @@ class OneHandOver {
       return *before;
     }
     // Whoever still writes into it is waited for.
-    HYPERCOPY_TRY(
-        connection.execute(fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", filled_.table.relation)));
+    auto locked =
+        connection.execute(fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", filled_.table.relation));
+    if (!locked) return ended_meanwhile(connection, std::move(locked).error());
     HYPERCOPY_ASSIGN(const std::uint64_t rows, build_indexes_and_count(connection));
     HYPERCOPY_ASSIGN(ending_, rows == 0 ? drop(connection) : make_chunk(connection, rows));
     committing_ = true;
@@ -67,10 +73,21 @@ class OneHandOver {
                      connection.execute(fmt::format(kState, filled_.table.oid, plan_.target_oid)));
     if (state.rows() > 0 && !state.boolean(0, 0)) return std::optional<Ending>();
     if (committing_) return std::optional(ending_);
+    if (state.rows() > 0) return std::optional(Ending::chunk);
     return fail(ErrorKind::target,
                 fmt::format("the side table {} is gone, and {} with it", filled_.table.relation,
                             counted(filled_.rows, "row")),
                 "Somebody dropped it.");
+  }
+
+  // The backend of an unanswered COMMIT may have been at work in it still, when it was looked for.
+  Result<Ending> ended_meanwhile(Connection& connection, Error error) {
+    constexpr std::string_view kUndefinedTable = "42P01";
+    if (error.sqlstate != kUndefinedTable || !committing_) return fail(std::move(error));
+    HYPERCOPY_TRY(connection.execute("ROLLBACK"));
+    HYPERCOPY_ASSIGN(const auto by_now, ended_before(connection));
+    if (by_now) return *by_now;
+    return fail(std::move(error));
   }
 
   // The build of an index counts the rows for pg_class. What does not come out as expected is counted by count(*).
@@ -99,7 +116,9 @@ class OneHandOver {
         const QueryResult counted_rows,
         connection.execute(fmt::format("SELECT pg_catalog.count(*) FROM {}", filled_.table.relation)));
     const std::uint64_t rows = count_at(counted_rows, 0, 0);
-    if (rows == filled_.rows || (rows > filled_.rows && may_hold_more_)) return rows;
+    const bool is_right = rows == filled_.rows || check_ == RowCheck::none ||
+                          (rows > filled_.rows && check_ == RowCheck::at_least);
+    if (is_right) return rows;
     return fail(ErrorKind::target, fmt::format("the side table {} holds {} rows and {} were loaded into it",
                                                filled_.table.relation, rows, filled_.rows));
   }
@@ -160,7 +179,7 @@ class OneHandOver {
 
   const ChunkBuildingPlan& plan_;
   const FilledTable& filled_;
-  const bool may_hold_more_;
+  const RowCheck check_;
   bool committing_ = false;
   Ending ending_ = Ending::chunk;
 };
@@ -186,7 +205,7 @@ class HandOver {
     LastingConnection connection([this, number, beside_others] { return connect(number, beside_others); },
                                  options_.retry_timeout, options_.stop);
     while (const FilledTable* const filled = take()) {
-      auto ended = hand_over_one(connection, *filled);
+      auto ended = hand_over_one(connection, *filled, number);
       if (!ended && ended.error().kind != ErrorKind::interrupted) keep(connection, *filled);
       note(*filled, std::move(ended));
     }
@@ -198,12 +217,21 @@ class HandOver {
     return connection;
   }
 
-  Result<Ending> hand_over_one(LastingConnection& connection, const FilledTable& filled) {
+  [[nodiscard]] RowCheck row_check() const {
+    if (options_.stays_owed) return RowCheck::none;
+    return options_.may_hold_more ? RowCheck::at_least : RowCheck::exact;
+  }
+
+  Result<Ending> hand_over_one(LastingConnection& connection, const FilledTable& filled, unsigned number) {
     try {
       if (options_.stop.cancellation.level() >= options_.stop.level)
         return fail(ErrorKind::interrupted, "interrupted before all chunks were handed over");
-      OneHandOver one(plan_, filled, options_.may_hold_more || filled.adopted);
-      return connection.ask([&](Connection& live) { return one.attempt(live); });
+      OneHandOver one(plan_, filled, row_check());
+      return connection.ask([&](Connection& live) -> Result<Ending> {
+        HYPERCOPY_ASSIGN(const Ending ending, one.attempt(live));
+        HYPERCOPY_TRY(options_.committed(number, live));
+        return ending;
+      });
     } catch (const std::exception& exception) {
       return fail(ErrorKind::internal, exception.what());
     }

@@ -31,6 +31,8 @@ struct HandOverOptions {
       false;                // batches of which nobody knows whether they were committed may be in the tables
   bool stays_owed = false;  // a table that is refused stays as it is, and the import's next run tries again
   std::function<Result<Connection>(unsigned number)> connect;  // from 1 on, on any thread
+  // Behind each COMMIT, on its connection; its error is that of the hand-over, which is then looked for as if unanswered.
+  std::function<Status(unsigned number, Connection& connection)> committed;
   StopAt stop;
 };
 

@@ -38,9 +38,9 @@ constexpr std::string_view kIsInTheFuture = "22023";
 constexpr std::string_view kInRecovery = "55000";
 
 // What a standby had followed when it was promoted. A crash since then changes that position, and is seen by statistics
-// that are younger ($2: seconds) than the commit.
+// that are younger ($2: seconds) than the commit; a restart leaves none.
 constexpr std::string_view kWasFollowed =
-    "SELECT coalesce(pg_catalog.pg_last_wal_replay_lsn() >= $1::pg_lsn, false), "
+    "SELECT pg_catalog.pg_last_wal_replay_lsn() >= $1::pg_lsn, "
     "coalesce(stats_reset < pg_catalog.clock_timestamp() - $2::float8 * interval '1 s', false) "
     "FROM pg_catalog.pg_stat_bgwriter";
 
@@ -79,6 +79,16 @@ Result<ServerMark> read_server_mark(Connection& connection) {
                     .statistics_reset = std::string(mark->text(0, 2))};
 }
 
+Result<AnsweredTransaction> read_all_committed(Connection& connection) {
+  HYPERCOPY_ASSIGN(ServerMark server, read_server_mark(connection));
+  HYPERCOPY_ASSIGN(const QueryResult position,
+                   connection.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
+  return AnsweredTransaction{.id = "",
+                             .position = std::string(position.text(0, 0)),
+                             .server = std::move(server),
+                             .answered = Clock::now()};
+}
+
 Result<CommitOutcome> find_kept_outcome(Connection& connection, const ServerMark& now,
                                         const AnsweredTransaction& transaction) {
   if (now.cluster != transaction.server.cluster) return CommitOutcome::unknown;
@@ -87,7 +97,7 @@ Result<CommitOutcome> find_kept_outcome(Connection& connection, const ServerMark
   const std::chrono::duration<double> since = Clock::now() - transaction.answered;
   const std::array<std::string, 2> parameters{transaction.position, fmt::format("{}", since.count())};
   HYPERCOPY_ASSIGN(const QueryResult followed, connection.execute(kWasFollowed, parameters));
-  if (!followed.boolean(0, 1)) return CommitOutcome::unknown;
+  if (followed.is_null(0, 0) || !followed.boolean(0, 1)) return CommitOutcome::unknown;
   if (!followed.boolean(0, 0)) return CommitOutcome::rolled_back;
   if (transaction.id.empty()) return CommitOutcome::committed;
   HYPERCOPY_ASSIGN(const Answer answer, ask(connection, transaction.id));

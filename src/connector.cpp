@@ -144,7 +144,8 @@ void hide_unparsable(const std::string& dbname, Error& error) {
 
 // `socket`: connected, or not to be connected.
 Wake finish_connecting(PGconn* handle, int cancel_fd) {
-  const auto deadline = connect_deadline(handle);
+  auto deadline = connect_deadline(handle);
+  std::string host = PQhost(handle);
   PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
   while (PQstatus(handle) != CONNECTION_BAD && polling != PGRES_POLLING_OK &&
          polling != PGRES_POLLING_FAILED) {
@@ -152,6 +153,9 @@ Wake finish_connecting(PGconn* handle, int cancel_fd) {
     const Wake wake = wait_for(PQsocket(handle), events, cancel_fd, deadline);
     if (wake != Wake::socket) return wake;
     polling = PQconnectPoll(handle);
+    if (host == PQhost(handle)) continue;
+    host = PQhost(handle);
+    deadline = connect_deadline(handle);
   }
   return Wake::socket;
 }

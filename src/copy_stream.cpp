@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "column_types.hpp"
 #include "hypercopy/retry.hpp"
 
 namespace hypercopy {
@@ -124,7 +125,9 @@ Status PgCopyStream::commit() {
   if (!connection_.in_transaction()) return {};  // an input without records opened none
   const bool is_listened_to = committed_ && server_;
   std::string position;
-  auto committed = connection_.execute(is_listened_to ? kCommitWithPosition : kCommit, position);
+  auto committed = connection_.execute(
+      fmt::format("{}{}", types_check_, is_listened_to ? kCommitWithPosition : kCommit), position);
+  if (!committed && is_changed_types(committed.error())) return fail(explain_changed_types());
   if (!committed) return fail(settle(std::move(committed).error()));
   // COMMIT in a failed transaction succeeds with the tag ROLLBACK.
   if (committed->tag() != "COMMIT") {
@@ -151,7 +154,13 @@ Status PgCopyStream::reopen(StopAt stop) {
 
 Result<CommitOutcome> PgCopyStream::lost_commit(std::chrono::milliseconds patience, StopAt stop) {
   if (transaction_.server == ServerMark{}) return CommitOutcome::unknown;
-  return find_commit_outcome(connection_, transaction_, patience, stop);
+  HYPERCOPY_ASSIGN(const CommitOutcome outcome,
+                   find_commit_outcome(connection_, transaction_, patience, stop));
+  if (outcome == CommitOutcome::committed && committed_) {
+    HYPERCOPY_ASSIGN(const AnsweredTransaction all, read_all_committed(connection_));
+    committed_(all);
+  }
+  return outcome;
 }
 
 void PgCopyStream::abort(std::string_view reason) noexcept {

@@ -27,6 +27,13 @@ void FailoverGuard::note(unsigned worker, const AnsweredTransaction& transaction
   newest_[worker] = transaction;
 }
 
+Status FailoverGuard::note_all(unsigned worker, Connection& connection) {
+  auto all = read_all_committed(connection);
+  if (!all) return all.error().kind == ErrorKind::sql ? Status{} : fail(std::move(all).error());
+  note(worker, *all);
+  return {};
+}
+
 // Asked without the lock: a server that does not answer must hold up nobody else.
 Status FailoverGuard::expect_commits_kept(Connection& connection) {
   const auto newest = [this] {

@@ -21,8 +21,11 @@ namespace hypercopy {
 
 class FailoverGuard {
  public:
-  // The newest commit of this worker; 0: of what came before them.
+  // The newest commit of this worker; 0: of what came before them; from kHandOvers on: of what comes behind them.
+  static constexpr unsigned kHandOvers = 1U << 20;
   void note(unsigned worker, const AnsweredTransaction& transaction);
+  // All that this connection's server has committed by now, where it lets this user read its mark.
+  [[nodiscard]] Status note_all(unsigned worker, Connection& connection);
   // A server that does not let this user read its mark was never noted.
   [[nodiscard]] Status expect_commits_kept(Connection& connection);
   // Commits of before and behind a failover are there, and those of before may have been noted late.

@@ -53,13 +53,12 @@ class ImportFeed final : public BatchFeed {
     close();
     HYPERCOPY_ASSIGN(input_, open_announced(open_input_, number, context_.limits, context_));
     opened_ = number;
-    const Position first = input_.reader->position();
-    const InputFile& file = *input_.file;
-    std::optional<WindowCut> cut;
-    if (options_.memory_bytes > 0 && file.regroup_by)
-      cut = WindowCut{.slice = options_.slice, .field = *file.regroup_by};
-    HYPERCOPY_ASSIGN(state_, ledger_.start_input(number, first, mapping_text(file), file.prologue, cut));
-    if (cut) regroup(*state_.cut);
+    first_ = input_.reader->position();
+    wished_cut_.reset();
+    if (options_.memory_bytes > 0 && input_.file->regroup_by)
+      wished_cut_ = WindowCut{.slice = options_.slice, .field = *input_.file->regroup_by};
+    HYPERCOPY_TRY(find_state());
+    if (wished_cut_) regroup(*state_.cut);
     in_step_ = false;
     if (!input_.reader->source().size()) {
       HYPERCOPY_ASSIGN(const auto planned, ledger_.intervals(number, false));
@@ -72,6 +71,13 @@ class ImportFeed final : public BatchFeed {
     windows_.reset();
     input_ = {};
     to_pass_.clear();
+  }
+
+  // How far it is planned. Said again where it began: a failover may have taken that back.
+  Status find_state() {
+    HYPERCOPY_ASSIGN(state_, ledger_.start_input(opened_, first_, mapping_text(*input_.file),
+                                                 input_.file->prologue, wished_cut_));
+    return {};
   }
 
   void regroup(const WindowCut& cut) {
@@ -95,7 +101,7 @@ class ImportFeed final : public BatchFeed {
         if (batch) return batch;
       }
       if (!in_step_) {
-        HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+        HYPERCOPY_TRY(find_state());
       }
     }
   }
@@ -131,7 +137,7 @@ class ImportFeed final : public BatchFeed {
       HYPERCOPY_ASSIGN(in_step_, ledger_.plan(planned_));
       if (in_step_) return {};
       // Others have planned a part of it meanwhile.
-      HYPERCOPY_ASSIGN(state_, ledger_.input(number_));
+      HYPERCOPY_TRY(find_state());
       const std::uint64_t byte = state_.planned.byte;
       if (state_.complete || byte < planned_.first.byte || byte >= behind.byte) {
         windows_->clear();
@@ -287,6 +293,8 @@ class ImportFeed final : public BatchFeed {
   std::size_t number_ = 0;      // the input that is cut; `inputs_`: all are
   OpenedInput input_{};
   std::size_t opened_ = 0;  // its number
+  Position first_{};        // of its records
+  std::optional<WindowCut> wished_cut_{};
   PlannedInput state_{};
   bool in_step_ = false;                 // the reader stands behind the plan
   std::optional<WindowPair> windows_{};  // where the input is regrouped

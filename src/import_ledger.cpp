@@ -300,12 +300,20 @@ Result<bool> ImportLedger::finish() {
                       published, job_)));
     }
     HYPERCOPY_TRY(connection.execute("COMMIT"));
-    HYPERCOPY_ASSIGN(
-        const QueryResult state,
-        connection.execute(fmt::format("SELECT state = 'done' FROM hypercopy.job WHERE id = {}", job_)));
-    done_ = state.rows() == 1 && state.boolean(0, 0);
+    HYPERCOPY_ASSIGN(done_, read_done(connection));
     return done_;
   });
+}
+
+Result<bool> ImportLedger::is_still_done() {
+  return control_.ask([this](Connection& connection) { return read_done(connection); });
+}
+
+Result<bool> ImportLedger::read_done(Connection& connection) const {
+  HYPERCOPY_ASSIGN(
+      const QueryResult state,
+      connection.execute(fmt::format("SELECT state = 'done' FROM hypercopy.job WHERE id = {}", job_)));
+  return state.rows() == 1 && state.boolean(0, 0);
 }
 
 // The number of rows as SQL.

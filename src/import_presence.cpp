@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "former_backend.hpp"
 #include "import_schema.hpp"
 
 namespace hypercopy {
@@ -25,14 +26,17 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $5 - $3 FROM moved, unhurried)";
 
 }  // namespace
 
-Result<Connection> ImportLedger::Presence::connect() const {
+Result<Connection> ImportLedger::Presence::connect() {
   HYPERCOPY_ASSIGN(Connection connection, make_connection(*stop));
   if (job != 0) HYPERCOPY_TRY(settle_in(connection));
   return connection;
 }
 
-Status ImportLedger::Presence::settle_in(Connection& connection) const {
+// The server may not have noticed yet that the connection which had the lock is gone.
+Status ImportLedger::Presence::settle_in(Connection& connection) {
+  HYPERCOPY_TRY(end_former_backend(connection, backend));
   HYPERCOPY_TRY(take_lock(connection));
+  backend = connection.backend_pid();
   HYPERCOPY_TRY(connection.execute(kPreparePlan));
   return {};
 }

@@ -22,8 +22,10 @@ struct ImportLedger::Presence {
   bool builds_chunks = false;
   int job = 0;  // 0: not known yet
 
-  [[nodiscard]] Result<Connection> connect() const;
-  [[nodiscard]] Status settle_in(Connection& connection) const;
+  int backend = 0;  // that has the lock; 0: none yet
+
+  [[nodiscard]] Result<Connection> connect();
+  [[nodiscard]] Status settle_in(Connection& connection);
 
  private:
   [[nodiscard]] Status take_lock(Connection& connection) const;

@@ -67,11 +67,13 @@ Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTab
 // A backend of the dead run may still be at work in it, for a moment. The bytes that are free then.
 Result<std::uint64_t> drop(Connection& connection, const std::string& relation) {
   const auto drop_once = [&]() -> Result<std::uint64_t> {
-    HYPERCOPY_ASSIGN(const QueryResult size,
-                     connection.execute(fmt::format("BEGIN; SET LOCAL lock_timeout TO '10s'; SELECT "
-                                                    "pg_catalog.pg_total_relation_size({}::regclass)",
-                                                    connection.quote_literal(relation))));
-    HYPERCOPY_TRY(connection.execute(fmt::format("DROP TABLE {}; COMMIT", relation)));
+    // Another load may be at the same.
+    HYPERCOPY_ASSIGN(
+        const QueryResult size,
+        connection.execute(fmt::format("BEGIN; SET LOCAL lock_timeout TO '10s'; SELECT coalesce("
+                                       "pg_catalog.pg_total_relation_size(pg_catalog.to_regclass({})), 0)",
+                                       connection.quote_literal(relation))));
+    HYPERCOPY_TRY(connection.execute(fmt::format("DROP TABLE IF EXISTS {}; COMMIT", relation)));
     return count_at(size, 0, 0);
   };
   auto dropped = drop_once();

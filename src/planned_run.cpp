@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "column_types.hpp"
 #include "human_units.hpp"
 #include "hypercopy/copy_stream.hpp"
 #include "hypercopy/lasting_connection.hpp"
@@ -109,7 +110,7 @@ PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnv
       crash_guard_(staging_ != nullptr ? CrashGuard::Target::staging : CrashGuard::Target::table,
                    environment.console),
       may_lose_commits_(plan_.options.import_id.empty() && !plan_.single_transaction && !crash_empties_),
-      building_(plan_, connector, environment, summary) {}
+      building_(plan_, connector, environment, summary, may_lose_commits_ ? &failover_guard_ : nullptr) {}
 
 Status PlannedRun::run() {
   IndexDeferral indexes(plan_, connector_, environment_, summary_);
@@ -132,10 +133,13 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
   HYPERCOPY_TRY(indexes.drop());
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
+  HYPERCOPY_TRY(read_types());
   HYPERCOPY_TRY(building_.begin(job));
   run_workers();
   HYPERCOPY_TRY(expect_commits_kept());
-  HYPERCOPY_TRY(building_.end());
+  const Status handed_over = building_.end();
+  HYPERCOPY_TRY(expect_commits_kept());
+  HYPERCOPY_TRY(handed_over);
   if (atomic_) return end_atomic();
   summary_.emptied = crash_guard_.found_empty() && staging_ == nullptr;
   if (import_ && summary_.complete) return import_->sum_up();
@@ -203,6 +207,7 @@ Status PlannedRun::open_import() {
 
 Result<Connection> PlannedRun::connect_control(StopAt stop) {
   HYPERCOPY_ASSIGN(Connection connection, connector_.connect(control_name(summary_.run_id), stop));
+  connection.interrupt_at(stop.level);
   HYPERCOPY_TRY(pin_session(connection, plan_.session));
   return connection;
 }
@@ -265,19 +270,10 @@ Status PlannedRun::truncate(const std::string& copy_sql) {
 }
 
 // A standby that never heard of it has the old rows.
-Status PlannedRun::note_truncate() {
-  auto server = read_server_mark(*first_);
-  if (!server) return server.error().kind == ErrorKind::sql ? Status{} : fail(std::move(server).error());
-  HYPERCOPY_ASSIGN(const QueryResult position,
-                   first_->execute("SELECT pg_catalog.pg_current_wal_insert_lsn()"));
-  failover_guard_.note(0, {.id = "",
-                           .position = std::string(position.text(0, 0)),
-                           .server = std::move(*server),
-                           .answered = std::chrono::steady_clock::now()});
-  return {};
-}
+Status PlannedRun::note_truncate() { return failover_guard_.note_all(0, *first_); }
 
 Status PlannedRun::expect_commits_kept() {
+  if (summary_.failed_over) return {};
   Status kept;
   if (failover_guard_.is_to_be_asked()) {
     const StopAt stop{environment_.cancellation, Cancellation::Level::immediate};
@@ -294,6 +290,16 @@ Status PlannedRun::expect_commits_kept() {
   summary_.complete = false;
   summary_.failed_over = true;
   take_back(summary_, &LedgerTotals::unknown);
+  return {};
+}
+
+Status PlannedRun::read_types() {
+  if (plan_.wire == Wire::csv) return {};
+  HYPERCOPY_ASSIGN(const ColumnTypes types, ColumnTypes::read(*first_, plan_.table));
+  const std::string filled = staging_ == nullptr ? std::to_string(plan_.table.oid)
+                                                 : fmt::format("{}::pg_catalog.regclass",
+                                                               first_->quote_literal(staging_->relation()));
+  types_check_ = fail_if_sql(types.changed_sql(filled));
   return {};
 }
 
@@ -330,10 +336,10 @@ Result<std::unique_ptr<CopyStream>> PlannedRun::open_stream(unsigned worker) {
   if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
   if (worker == 1 && !truncate_late_) {
     return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in,
-                                          committed);
+                                          committed, types_check_);
   }
   HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
-  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in, committed);
+  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in, committed, types_check_);
 }
 
 Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {
@@ -341,6 +347,7 @@ Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {
                    connector_.connect(application_name(summary_.run_id, worker), stop));
   connection.interrupt_at(stop.level);
   HYPERCOPY_TRY(pin_session(connection, plan_.session));
+  HYPERCOPY_TRY(building_.mark_as_living(connection));
   return connection;
 }
 

@@ -99,11 +99,16 @@ SideTables::SideTables(const ChunkBuildingPlan& plan, const TargetTable& target,
       control_(
           [this, connect = std::move(connect)]() -> Result<Connection> {
             HYPERCOPY_ASSIGN(Connection connection, connect());
-            HYPERCOPY_TRY(connection.execute(fmt::format("SELECT pg_catalog.pg_advisory_lock({})",
-                                                         side_table_lock_key(connection, names_))));
+            HYPERCOPY_TRY(mark_as_living(connection));
             return connection;
           },
           run.retry_timeout, run.stop) {}
+
+Status SideTables::mark_as_living(Connection& connection) const {
+  HYPERCOPY_TRY(connection.execute(
+      fmt::format("SELECT pg_catalog.pg_advisory_lock_shared({})", side_table_lock_key(connection, names_))));
+  return {};
+}
 
 Status SideTables::begin(std::optional<int> job) {
   const std::lock_guard lock(mutex_);
@@ -120,8 +125,12 @@ Status SideTables::begin(std::optional<int> job) {
 
 Status SideTables::adopt(const std::vector<OwedTable>& owed) {
   HYPERCOPY_TRY(read_chunks());
+  HYPERCOPY_ASSIGN(const ColumnTypes types, control_.ask([this](Connection& connection) {
+    return ColumnTypes::read(connection, target_);
+  }));
   std::uint64_t rows = 0;
   for (const OwedTable& one : owed) {
+    HYPERCOPY_TRY(control_.ask([&](Connection& connection) { return expect_types(connection, types, one); }));
     const std::int64_t number = plan_.grid.number(one.range.begin);
     auto entry = std::make_unique<Entry>(Entry{.table = {.number = number,
                                                          .range = one.range,
@@ -145,6 +154,19 @@ Status SideTables::adopt(const std::vector<OwedTable>& owed) {
   console_.log(LogLevel::info, fmt::format("going on with {} that an earlier run of this import has left",
                                            side_tables_text(owed.size(), rows)));
   return {};
+}
+
+Status SideTables::expect_types(Connection& connection, const ColumnTypes& types, const OwedTable& one) {
+  HYPERCOPY_ASSIGN(const QueryResult changed,
+                   connection.execute(fmt::format("SELECT {}", types.changed_sql(std::to_string(one.oid)))));
+  if (!changed.boolean(0, 0)) return {};
+  return fail(
+      ErrorKind::target,
+      fmt::format("a column of the hypertable has another type than in {}, which an earlier run of this "
+                  "import has filled",
+                  one.relation),
+      "Give the column its old type back and run the import again, or drop these rows and begin it "
+      "anew: hypercopy imports forget --drop-side-tables");
 }
 
 std::optional<TimeKey> SideTables::key(const InputFile& file) const {

@@ -6,8 +6,9 @@
 // Limits:  kMostSideTables in a run. Ranges beyond them, ranges with a chunk (when the first row came) and ranges without
 //          bounds go to the hypertable.
 // Rows:    what dead runs of an import have put into a table is not counted when it is adopted: the ledger does not know it by
-//          table, and a scan would only be compared with a later one. The hand-over finds at least the rows of this run.
-// Owns:    a connection, `hypercopy load RUN side tables`, whose advisory lock says that this run lives.
+//          table, and a scan would only be compared with a later one.
+// Owns:    a connection, `hypercopy load RUN side tables`. A shared advisory lock, which other connections of a
+//          run that is no import have too, says that it lives.
 // Threads: any.
 // Errors:  sql, connection, interrupted.
 // Why:     unique indexes are there from the beginning, so that the batch that brings a duplicate fails as it would in the
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "chunk_building_plan.hpp"
+#include "column_types.hpp"
 #include "hypercopy/chunk_destinations.hpp"
 #include "hypercopy/connection.hpp"
 #include "hypercopy/console.hpp"
@@ -56,6 +58,9 @@ class SideTables final : public ChunkDestinations {
   // `job`: of an import, whose only loader this is.
   [[nodiscard]] Status begin(std::optional<int> job);
 
+  // For more connections of a run: a server that crashed has ended the one of begin(), too.
+  [[nodiscard]] Status mark_as_living(Connection& connection) const;
+
   std::optional<TimeKey> key(const InputFile& file) const override;
   Result<const SideTable*> side_table(std::int64_t number) override;
   void committed(std::span<const SideRows> rows) override;
@@ -70,6 +75,9 @@ class SideTables final : public ChunkDestinations {
   [[nodiscard]] Result<SideTable> create(std::int64_t number, const TimeRange& range);
   [[nodiscard]] Status create_once(Connection& connection, SideTable& table) const;
   [[nodiscard]] Status adopt(const std::vector<OwedTable>& owed);
+  // What is encoded for the hypertable goes into this table.
+  [[nodiscard]] static Status expect_types(Connection& connection, const ColumnTypes& types,
+                                           const OwedTable& one);
   [[nodiscard]] Status renew_rights(Connection& connection, std::uint32_t side_table) const;
   [[nodiscard]] Status set_rights(Connection& connection, std::uint32_t side_table) const;
 

@@ -50,6 +50,9 @@ struct AnsweredTransaction {
   std::chrono::steady_clock::time_point answered{};
 };
 
+// Stands for all that this server has committed by now.
+[[nodiscard]] Result<AnsweredTransaction> read_all_committed(Connection& connection);
+
 // Of what was answered by a server whose place `connection`'s may have taken.
 [[nodiscard]] Result<CommitOutcome> find_kept_outcome(Connection& connection, const ServerMark& now,
                                                       const AnsweredTransaction& transaction);

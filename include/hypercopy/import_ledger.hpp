@@ -178,6 +178,8 @@ class ImportLedger {
   // Everything is planned, done and durable: says so in one transaction, which also publishes what is staged. False:
   // something is not.
   [[nodiscard]] Result<bool> finish();
+  // Asked anew: a failover may have taken it back.
+  [[nodiscard]] Result<bool> is_still_done();
   // Of a staged import that is done: the rows that the target took, where its triggers left some of them out.
   [[nodiscard]] Result<std::optional<std::uint64_t>> rows_published();
 
@@ -202,6 +204,7 @@ class ImportLedger {
                                         const std::string& contents);
   [[nodiscard]] Result<std::vector<PlannedInterval>> find_intervals(std::size_t input,
                                                                     const std::string& which);
+  [[nodiscard]] Result<bool> read_done(Connection& connection) const;
   [[nodiscard]] Result<std::string> publish(Connection& connection);
   [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
 

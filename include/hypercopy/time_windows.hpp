@@ -10,7 +10,8 @@
 //          what is grouped with what is no matter of right or wrong, and the server judges each record as ever.
 // Units:   bytes; times as in time_survey.hpp.
 // Owns:    two windows, each half of the memory: one is given out while the other is filled, so that workers do not wait
-//          while a window is read. A record that is longer than a window makes its window grow.
+//          while a window is read. A batch that does not fit an empty window makes it grow: for one long record, or for many
+//          of a few bytes, which take more for their times and places than for themselves.
 // Memory:  of both windows `memory_bytes` at most, with 24 bytes per record for its time and place. Slices lie in buffers of
 //          the pool, and have 12 more bytes per record.
 // Threads: one, the reader's.

@@ -114,6 +114,23 @@ TEST_F(BuildChunksImport, WithoutAnyFault) {
   EXPECT_EQ(count("target"), kRecords);
 }
 
+// The old side tables keep the type that was encoded for.
+TEST_F(BuildChunksImport, ATypeIsChangedBetweenTwoRuns) {
+  if (!has_timescale()) return;
+  make_held_tables();
+  static_cast<void>(folder_.file("in.csv", across() + held()));
+  const auto killed = begin();
+  await_done(kBatches);
+  await_held();
+  kill(*killed);
+  server().execute("ALTER TABLE target ALTER device TYPE real");
+  release();
+  const Outcome again = run_again();
+  EXPECT_EQ(again.exit_code, 1) << again.err;
+  EXPECT_TRUE(heard(again, "a column of the hypertable has another type than in")) << again.err;
+  EXPECT_EQ(count("target"), 0U);
+}
+
 // What is in side tables of the killed run stays, whoever else loads; the next run fills them up.
 TEST_F(BuildChunksImport, KilledWhileItLoads) {
   if (!has_timescale()) return;
