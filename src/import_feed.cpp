@@ -17,9 +17,10 @@ namespace hypercopy {
 
 namespace {
 
-// What decides which field of a record goes where, as text that is compared.
+// What decides which field of a record goes where, as text that is compared. Not the table's name, which may change.
 std::string mapping_text(const InputFile& file) {
-  return fmt::format("{} -- without fields {}", file.copy_sql, fmt::join(file.mapping.dropped, ","));
+  return fmt::format("\"{}\" without fields {}", fmt::join(file.mapping.columns, "\",\""),
+                     fmt::join(file.mapping.dropped, ","));
 }
 
 class ImportFeed final : public BatchFeed {

@@ -36,7 +36,7 @@ std::string settings_sql(const ImportJob& job, std::vector<std::string>& paramet
 }
 
 std::string shown(const QueryResult& rows, int row, int column) {
-  return rows.is_null(row, column) ? "nothing" : fmt::format("'{}'", rows.text(row, column));
+  return rows.is_null(row, column) ? "not given" : fmt::format("'{}'", rows.text(row, column));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "import_rejects.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -25,10 +26,12 @@ std::string text_sql(std::string_view text) {
   return fmt::format("pg_catalog.convert_from({}, pg_catalog.pg_client_encoding())", bytes_sql(text));
 }
 
-// A file that takes its name, and the place of an older one, when it is whole.
+// A file that takes its name, and the place of an older one, when it is whole. Several loaders of an import may write it at
+// once, each from the same ledger: the last one's stays.
 class NewFile {
  public:
-  explicit NewFile(const std::string& path) : path_(path), file_(path + ".new") {}
+  explicit NewFile(const std::string& path)
+      : path_(path), file_(fmt::format("{}.{}.new", path, ::getpid())) {}
 
   Status begin() {
     std::error_code ignored;  // what stands there is the rest of a run that died

@@ -278,8 +278,14 @@ std::string reject_lines(const LoadSummary& summary) {
   }
   if (files.size() > kMostNamed) text += fmt::format("\nand {} more reject files", files.size() - kMostNamed);
   if (!files.empty() && !summary.error) {
-    text += fmt::format("\ncorrect {} and load {} with the same options",
-                        files.size() == 1 ? "this file" : "these files", files.size() == 1 ? "it" : "them");
+    const bool one = files.size() == 1;
+    text += fmt::format("\ncorrect {} and load {} with the same options", one ? "this file" : "these files",
+                        one ? "it" : "them");
+    // A file of another size is another import; the same command again writes the reject files anew.
+    if (!summary.import_id.empty()) {
+      text += fmt::format(", but another --import-id; under another name, for this import writes {} again",
+                          one ? "it" : "them");
+    }
   }
   return text;
 }

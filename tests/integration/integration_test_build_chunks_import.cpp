@@ -326,7 +326,7 @@ TEST_F(BuildChunksImport, WhatDoesNotFitIsRefused) {
   release();
   const Outcome without = load({"-t", "target", "--import-id", id(), folder_.path() + "/in.csv"});
   EXPECT_EQ(without.exit_code, 2) << without.err;
-  EXPECT_TRUE(heard(without, "build-chunks was 'on' and is now nothing")) << without.err;
+  EXPECT_TRUE(heard(without, "build-chunks was 'on' and is now not given")) << without.err;
   // As if the ledger had been made anew since.
   const std::string one = server().value(
       "SELECT oid::regclass::text FROM pg_class WHERE relname LIKE 'hypercopy_chunk_i%' AND relkind = 'r' "
