@@ -75,7 +75,7 @@ class PgCopyStream final : public CopyStream {
 
   // `types_check`: a statement that fails where encoded rows may not be committed (column_types.hpp); empty: none is needed.
   PgCopyStream(Connection connection, Reconnect reconnect, StandIn stand_in, CommitListener committed = {},
-               std::string types_check = {})
+               const std::string& types_check = {})
       : connection_(std::move(connection)),
         reconnect_(std::move(reconnect)),
         stand_in_(std::move(stand_in)),
