@@ -193,12 +193,13 @@ TEST_F(HypertableFacts, AggregatesAndJobs) {
       "SELECT create_hypertable('h', by_range('at', interval '1 day'));"
       "ALTER TABLE h SET (timescaledb.compress);"
       "SELECT alter_job(add_retention_policy('h', interval '900 days'), scheduled => false);"
-      "SELECT add_compression_policy('h', interval '9000 days')");
+      "SELECT add_compression_policy('h', interval '9000 days', initial_start => '2100-01-01')");
   server().execute(
       "CREATE MATERIALIZED VIEW hourly WITH (timescaledb.continuous, timescaledb.materialized_only) AS "
       "SELECT time_bucket('1 hour', at) AS hour, avg(v) FROM h GROUP BY 1 WITH NO DATA");
   server().execute(
-      "SELECT add_continuous_aggregate_policy('hourly', NULL, interval '1 hour', interval '1 year')");
+      "SELECT add_continuous_aggregate_policy('hourly', NULL, interval '1 hour', interval '1 year', "
+      "initial_start => '2100-01-01')");
   const Hypertable hypertable = read("h");
   ASSERT_EQ(hypertable.aggregates.size(), 1U);
   EXPECT_EQ(hypertable.aggregates[0].schema, schema());
@@ -233,7 +234,8 @@ TEST_F(HypertableFacts, ARoleWithoutRightsOnTheCatalogReadsTheSame) {
   server().execute(
       "CREATE TABLE h (at timestamptz NOT NULL, device int); SELECT create_hypertable('h', by_range('at'));"
       "ALTER TABLE h SET (timescaledb.compress, timescaledb.compress_segmentby = 'device');"
-      "SELECT add_compression_policy('h', interval '9000 days'); INSERT INTO h VALUES ('2024-01-01', 1)");
+      "SELECT add_compression_policy('h', interval '9000 days', initial_start => '2100-01-01'); INSERT INTO "
+      "h VALUES ('2024-01-01', 1)");
   const TestRole role(server(), schema(), {});
   const Hypertable hypertable = read("h", " user=" + role.name());
   EXPECT_EQ(hypertable.columnstore.segment_by, (Texts{"device"}));

@@ -323,7 +323,8 @@ TEST_F(Inspect, TheCommandHasWhatPays) {
   if (!has_timescale()) GTEST_SKIP() << "the server has no TimescaleDB";
   server().execute(
       "CREATE TABLE h (at timestamptz NOT NULL, a int, b text); SELECT create_hypertable('h', 'at');"
-      "CREATE INDEX h_a ON h (a); SELECT add_retention_policy('h', interval '900 years')");
+      "CREATE INDEX h_a ON h (a); SELECT add_retention_policy('h', interval '900 years', initial_start => "
+      "'2100-01-01')");
   server().execute(
       "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', at) AS "
       "at, count(*) "
