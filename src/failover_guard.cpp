@@ -49,9 +49,9 @@ Status FailoverGuard::expect_commits_kept(Connection& connection) {
       lost_ = lost(outcome);
       return fail(*lost_);
     }
-    // It is part of that server's history too.
+    // It is part of that server's history too; what was noted meanwhile may not be, and not all have an id.
     AnsweredTransaction& kept = newest_[worker];
-    if (kept.id == transaction.id) kept.server = now;
+    if (kept.position == transaction.position) kept.server = now;
   }
   return {};
 }
