@@ -140,10 +140,7 @@ class DeferIndexes : public CheckedLoadTest {
     process->signal(SIGKILL);
     EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
     release(holder);
-    await(fmt::format(
-        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load%' "
-        "AND query LIKE '%{}%')",
-        schema()));
+    await_no_writer("t");
     rows_before_ = count("t");
   }
   [[nodiscard]] Outcome imports(std::vector<std::string> arguments) const {

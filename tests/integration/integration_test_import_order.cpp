@@ -136,10 +136,7 @@ class ImportOrder : public CheckedLoadTest {
     process.signal(SIGKILL);
     EXPECT_EQ(process.wait().exit_code, 128 + SIGKILL);
     holder.execute("ROLLBACK");
-    await(
-        fmt::format("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy "
-                    "load%' AND query LIKE '%{}%'",
-                    schema()));
+    await_no_writer("target");
     rows_before_ = count("target");
     EXPECT_LT(rows_before_, kRecords);
     EXPECT_EQ(ledger("coalesce(sum(loaded), 0)"), std::to_string(rows_before_));

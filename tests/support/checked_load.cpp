@@ -110,4 +110,11 @@ void CheckedLoadTest::await_blocked(unsigned backends) const {
                   backends, schema()));
 }
 
+void CheckedLoadTest::await_no_writer(const std::string& table) const {
+  await(
+      fmt::format("SELECT NOT EXISTS (SELECT FROM pg_locks WHERE relation = '{}'::regclass AND mode = "
+                  "'RowExclusiveLock' AND pid <> pg_backend_pid())",
+                  table));
+}
+
 }  // namespace hypercopy::test

@@ -43,6 +43,9 @@ class CheckedLoadTest : public ServerTest {
   void await(const std::string& condition) const;
   // Waits until `backends` of the programs that this test runs wait for a lock.
   void await_blocked(unsigned backends) const;
+  // Waits until no transaction that has written to the table is open: what a killed program has sent may still
+  // be committed. By its lock, since COMMIT's own text does not name the table.
+  void await_no_writer(const std::string& table) const;
 
   // What the programs connect to; empty: dsn(). Tables and backends are looked at only where it begins with
   // dsn().
