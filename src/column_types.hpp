@@ -1,5 +1,5 @@
 // Whether a table's columns still have the types for which records were encoded.
-// Shape:   read_column_types() before the first batch; changed_sql() is asked in each transaction that copies, behind its
+// Shape:   ColumnTypes::read() before the first batch; changed_sql() is asked in each transaction that copies, behind its
 //          COPYs, which hold a lock that no ALTER TABLE gets past.
 // Why:     COPY BINARY carries no types. A value that was encoded for another type of the same width is taken as it is:
 //          an integer into what became real, without any error.
@@ -26,8 +26,7 @@ class ColumnTypes {
   [[nodiscard]] std::string changed_sql(const std::string& relation) const;
 
  private:
-  std::string names_;  // SQL of an array
-  std::string types_;  // and of another one, as long
+  std::string known_;  // the WHENs of a CASE of a column's name
 };
 
 // A statement that fails where the condition holds, and what its error means.
