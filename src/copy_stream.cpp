@@ -7,6 +7,7 @@
 
 #include "column_types.hpp"
 #include "hypercopy/retry.hpp"
+#include "target_identity.hpp"
 
 namespace hypercopy {
 
@@ -126,8 +127,9 @@ Status PgCopyStream::commit() {
   const bool is_listened_to = committed_ && server_;
   std::string position;
   auto committed = connection_.execute(
-      fmt::format("{}{}", types_check_, is_listened_to ? kCommitWithPosition : kCommit), position);
+      fmt::format("{}{}", commit_checks_, is_listened_to ? kCommitWithPosition : kCommit), position);
   if (!committed && is_changed_types(committed.error())) return fail(explain_changed_types());
+  if (!committed && is_replaced_target(committed.error())) return fail(explain_replaced_target());
   if (!committed) return fail(settle(std::move(committed).error()));
   // COMMIT in a failed transaction succeeds with the tag ROLLBACK.
   if (committed->tag() != "COMMIT") {

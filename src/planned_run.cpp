@@ -19,6 +19,7 @@
 #include "load_chunks.hpp"
 #include "load_progress.hpp"
 #include "load_summary.hpp"
+#include "target_identity.hpp"
 
 namespace hypercopy {
 
@@ -133,7 +134,7 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   if (!truncate_late_) HYPERCOPY_TRY(truncate(plan_.first_copy_sql));
   HYPERCOPY_TRY(indexes.drop());
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
-  HYPERCOPY_TRY(read_types());
+  HYPERCOPY_TRY(make_commit_checks());
   HYPERCOPY_TRY(building_.begin(job));
   run_workers();
   HYPERCOPY_TRY(expect_commits_kept());
@@ -293,13 +294,15 @@ Status PlannedRun::expect_commits_kept() {
   return {};
 }
 
-Status PlannedRun::read_types() {
+Status PlannedRun::make_commit_checks() {
+  if (staging_ == nullptr) commit_checks_ = fail_if_replaced_sql(*first_, plan_.table);
   if (plan_.wire == Wire::csv) return {};
   HYPERCOPY_ASSIGN(const ColumnTypes types, ColumnTypes::read(*first_, plan_.table));
   const std::string filled = staging_ == nullptr ? std::to_string(plan_.table.oid)
                                                  : fmt::format("{}::pg_catalog.regclass",
                                                                first_->quote_literal(staging_->relation()));
-  types_check_ = fail_if_sql(types.changed_sql(filled));
+  if (!commit_checks_.empty()) commit_checks_ += "; ";
+  commit_checks_ += fail_if_sql(types.changed_sql(filled));
   return {};
 }
 
@@ -336,10 +339,11 @@ Result<std::unique_ptr<CopyStream>> PlannedRun::open_stream(unsigned worker) {
   if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
   if (worker == 1 && !truncate_late_) {
     return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in,
-                                          committed, types_check_);
+                                          committed, commit_checks_);
   }
   HYPERCOPY_ASSIGN(Connection connection, connect(worker, {*run_stop_}));
-  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in, committed, types_check_);
+  return std::make_unique<PgCopyStream>(std::move(connection), reconnect, stand_in, committed,
+                                        commit_checks_);
 }
 
 Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {

@@ -43,7 +43,7 @@ class PlannedRun {
   [[nodiscard]] Status truncate(const std::string& copy_sql);
   [[nodiscard]] Status note_truncate();
   // Encoded records are for the types that the columns have now.
-  [[nodiscard]] Status read_types();
+  [[nodiscard]] Status make_commit_checks();
   void run_workers();
   // Also of what the last workers heard.
   [[nodiscard]] Status expect_commits_kept();
@@ -65,7 +65,7 @@ class PlannedRun {
   CrashGuard crash_guard_;
   const bool may_lose_commits_;  // by a failover, and would not find that out
   FailoverGuard failover_guard_{};
-  std::string types_check_{};
+  std::string commit_checks_{};
   std::optional<AtomicLoad> atomic_;  // --atomic without an import id
   std::unique_ptr<Cancellation> run_stop_;
   std::optional<ImportRun> import_;

@@ -73,14 +73,15 @@ class PgCopyStream final : public CopyStream {
   // Hears of each COMMIT that was answered, or of which the server said later that it was carried out.
   using CommitListener = std::function<void(const AnsweredTransaction& transaction)>;
 
-  // `types_check`: a statement that fails where encoded rows may not be committed (column_types.hpp); empty: none is needed.
+  // `commit_checks`: statements that fail where the rows may not be committed (column_types.hpp, target_identity.hpp);
+  // empty: none is needed.
   PgCopyStream(Connection connection, Reconnect reconnect, StandIn stand_in, CommitListener committed = {},
-               const std::string& types_check = {})
+               const std::string& commit_checks = {})
       : connection_(std::move(connection)),
         reconnect_(std::move(reconnect)),
         stand_in_(std::move(stand_in)),
         committed_(std::move(committed)),
-        types_check_(types_check.empty() ? types_check : types_check + "; ") {
+        commit_checks_(commit_checks.empty() ? commit_checks : commit_checks + "; ") {
     connection_.interrupt_at(Cancellation::Level::immediate);
   }
 
@@ -104,7 +105,7 @@ class PgCopyStream final : public CopyStream {
   Reconnect reconnect_;
   StandIn stand_in_;
   CommitListener committed_;
-  std::string types_check_;
+  std::string commit_checks_;
   std::optional<ServerMark> server_;  // nothing yet, or a server that does not let this user read it
   bool asked_server_ = false;         // about its mark
   LostTransaction transaction_;       // the latest one; of use when it is lost

@@ -1,4 +1,5 @@
-// ALTER TABLE while a load runs: values that were encoded for another type never reach the table.
+// ALTER TABLE while a load runs: values that were encoded for another type never reach the table, and no row one that has
+// taken its name.
 #include <fmt/format.h>
 
 #include "support/checked_load.hpp"
@@ -16,7 +17,7 @@ struct Way {
 class ColumnTypesWhileLoading : public CheckedLoadTest, public ::testing::WithParamInterface<Way> {
  protected:
   // Ten records a batch; the first is committed before `change`, the second sent behind it.
-  Checked load_across(const std::string& change) {
+  Checked load_across(const std::string& change, const std::string& holds_rows = "t") {
     server().execute("CREATE TABLE t (a int PRIMARY KEY, b int, c text)");
     const std::string path = folder_.path() + "/pipe.csv";
     const OpenPipe pipe(path);
@@ -29,7 +30,7 @@ class ColumnTypesWhileLoading : public CheckedLoadTest, public ::testing::WithPa
     await("SELECT count(*) = 10 FROM t");
     server().execute(change);
     pipe.write(records(16, 25));
-    return finish(*process, "t");
+    return finish(*process, holds_rows);
   }
   [[nodiscard]] static std::string records(int from, int to) {
     std::string bytes;
@@ -49,6 +50,14 @@ TEST_P(ColumnTypesWhileLoading, AnotherColumnComesAndGoes) {
   const Checked run = load_across("ALTER TABLE t ADD d int; ALTER TABLE t ADD e real; ALTER TABLE t DROP e");
   expect_success(run, 20);
   EXPECT_EQ(server().value("SELECT count(*) FROM t WHERE a = b"), "20");
+}
+
+// COPY goes by the name.
+TEST_P(ColumnTypesWhileLoading, TheNameMeansAnotherTable) {
+  const Checked run = load_across(
+      "BEGIN; ALTER TABLE t RENAME TO former; CREATE TABLE t (LIKE former INCLUDING ALL); COMMIT", "former");
+  expect_failure(run, 10, {"the target was renamed or dropped"});
+  EXPECT_EQ(server().value("SELECT count(*) FROM t"), "0");
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, ColumnTypesWhileLoading,

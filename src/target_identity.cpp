@@ -1,0 +1,39 @@
+#include "target_identity.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace hypercopy {
+
+namespace {
+
+// Of no class that is sent again or blames a record: undefined_object.
+constexpr std::string_view kReplaced = "hypercopy.target_replaced";
+constexpr std::string_view kUndefinedObject = "42704";
+
+}  // namespace
+
+std::string fail_if_replaced_sql(const Connection& connection, const TargetTable& table) {
+  const std::string name =
+      connection.quote_identifier(table.schema) + "." + connection.quote_identifier(table.name);
+  return fmt::format(
+      "SELECT CASE WHEN pg_catalog.to_regclass({}) IS DISTINCT FROM {}::pg_catalog.regclass THEN "
+      "pg_catalog.current_setting('{}') END",
+      connection.quote_literal(name), table.oid, kReplaced);
+}
+
+bool is_replaced_target(const Error& error) {
+  return error.sqlstate == kUndefinedObject && error.message.find(kReplaced) != std::string::npos;
+}
+
+Error explain_replaced_target() {
+  return {.kind = ErrorKind::sql,  // the server has refused it
+          .message =
+              "the target was renamed or dropped, and its name now means another table than the one that "
+              "this run began with",
+          .sqlstate = std::string(kUndefinedObject),
+          .hint = "Nothing of this batch was committed; what was committed before is in the former table."};
+}
+
+}  // namespace hypercopy
