@@ -38,15 +38,6 @@ Result<std::optional<std::uint64_t>> total_size(const std::vector<std::string>& 
   return total;
 }
 
-// Paths as they stand; "-" is made a path, for it names a file here.
-Result<std::vector<std::string>> literal_files(std::vector<std::string> files) {
-  if (files.empty())
-    files.emplace_back("-");
-  else
-    std::replace(files.begin(), files.end(), std::string("-"), std::string("./-"));
-  return files;
-}
-
 // A WHERE of the user's must be one expression and nothing behind it: the extended protocol takes one
 // statement only.
 Status check_where(Connection& connection, const TargetTable& table, const std::string& where) {

@@ -21,6 +21,7 @@
 #include "load_cli.hpp"
 #include "owed_rebuild.hpp"
 #include "parallel_copy_cli.hpp"
+#include "report_file.hpp"
 #include "terminal.hpp"
 
 namespace hypercopy {
@@ -56,15 +57,6 @@ ProgressReporter::Style progress_style(ProgressStyle wanted, const Console& cons
   return Style::none;
 }
 
-Status write_report(const std::string& path, const LoadSummary& summary) {
-  if (path.empty()) return {};
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << summary_json(summary) << '\n';
-  file.close();
-  if (file) return {};
-  return fail(ErrorKind::output, fmt::format("cannot write the report {}", path));
-}
-
 // An error that came first is the outcome, whatever signal followed.
 bool was_interrupted(const LoadSummary& summary) {
   return summary.interrupted || (summary.error && summary.error->kind == ErrorKind::interrupted);
@@ -80,6 +72,10 @@ int report_output_error(Console& console, const Error& error, const LoadSummary&
 int run(const LoadCommand& command, Cancellation& cancellation) {
   const LoadOptions& options = command.options;
   Console console(STDERR_FILENO, "hypercopy", options.verbose);
+  if (auto place = expect_place_for_report(options); !place) {
+    console.log(LogLevel::error, to_string(place.error()));
+    return static_cast<int>(ExitCode::usage);
+  }
   LoadSummary summary = run_load(options, {.console = console,
                                            .cancellation = cancellation,
                                            .password_prompt = ask_password,

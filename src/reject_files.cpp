@@ -65,6 +65,10 @@ Status check_empty(const std::string& path) {
               "another file with --reject-file");
 }
 
+bool is_folder(const std::string& wanted, const std::vector<std::string>& inputs) {
+  return inputs.size() > 1 || wanted.ends_with('/') || fs::is_directory(wanted);
+}
+
 Status make_folder(const std::string& folder) {
   std::error_code failed;
   fs::create_directories(folder, failed);
@@ -78,8 +82,17 @@ Status make_folder(const std::string& folder) {
 
 Result<std::vector<std::string>> plan_reject_files(const std::string& wanted,
                                                    const std::vector<std::string>& inputs) {
-  const bool into_folder = inputs.size() > 1 || wanted.ends_with('/') || fs::is_directory(wanted);
-  if (!wanted.empty() && into_folder) HYPERCOPY_TRY(make_folder(wanted));
+  if (!wanted.empty() && is_folder(wanted, inputs)) HYPERCOPY_TRY(make_folder(wanted));
+  const std::vector<std::string> paths = reject_paths(wanted, inputs);
+  for (const auto& path : paths) {
+    HYPERCOPY_TRY(check_place(path));
+    HYPERCOPY_TRY(check_place(reasons_path(path)));
+  }
+  return paths;
+}
+
+std::vector<std::string> reject_paths(const std::string& wanted, const std::vector<std::string>& inputs) {
+  const bool into_folder = is_folder(wanted, inputs);
   std::vector<std::string> paths;
   std::set<std::string> taken;
   for (const auto& input : inputs) {
@@ -91,8 +104,6 @@ Result<std::vector<std::string>> plan_reject_files(const std::string& wanted,
     } else {
       paths.push_back(wanted);
     }
-    HYPERCOPY_TRY(check_place(paths.back()));
-    HYPERCOPY_TRY(check_place(reasons_path(paths.back())));
   }
   return paths;
 }

@@ -177,4 +177,13 @@ Result<std::vector<std::string>> expand_files(const std::vector<std::string>& ar
   return files;
 }
 
+Result<std::vector<std::string>> literal_files(std::vector<std::string> arguments) {
+  if (arguments.empty()) {
+    arguments.emplace_back("-");
+  } else {
+    std::ranges::replace(arguments, "-", "./-");
+  }
+  return arguments;
+}
+
 }  // namespace hypercopy

@@ -23,9 +23,12 @@
 
 namespace hypercopy {
 
-// The path of each input's reject file. `wanted` is --reject-file: a file's path for a single input, else a folder, made
-// where it is missing; empty: INPUT.rejects beside each input, stdin.rejects in the current folder. Inputs of one name get
-// numbers.
+// The path of each input's reject file. `wanted` is --reject-file: a file's path for a single input, else a folder; empty:
+// INPUT.rejects beside each input, stdin.rejects in the current folder. Inputs of one name get numbers.
+[[nodiscard]] std::vector<std::string> reject_paths(const std::string& wanted,
+                                                    const std::vector<std::string>& inputs);
+
+// The same; a missing folder is made, and each place is looked at.
 // Errors: usage: a file that is not a regular file (a pipe keeps nothing), a folder that cannot be written to.
 [[nodiscard]] Result<std::vector<std::string>> plan_reject_files(const std::string& wanted,
                                                                  const std::vector<std::string>& inputs);

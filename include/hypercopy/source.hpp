@@ -47,4 +47,7 @@ class Source {
 // A pattern without a match is an error.
 [[nodiscard]] Result<std::vector<std::string>> expand_files(const std::vector<std::string>& arguments);
 
+// Paths as they stand; "-" is made a path, for it names a file here. No argument at all: "-".
+[[nodiscard]] Result<std::vector<std::string>> literal_files(std::vector<std::string> arguments);
+
 }  // namespace hypercopy

@@ -261,15 +261,11 @@ TEST_F(BadOutput, PipeClosedOnStandardOutput) {
 TEST_F(BadOutput, ReportThatCannotBeWritten) {
   server().execute("CREATE TABLE t (a int)");
   const std::string file = folder_.file("input.csv", numbers(1, 5));
-  for (const auto& report : {folder_.path() + "/no/such/folder/r.json", std::string("/dev/full")}) {
-    server().execute("TRUNCATE t");
-    const Outcome run = load({"-t", "t", "--report", report, file});
-    EXPECT_EQ(run.exit_code, 1);
-    EXPECT_NE(run.err.find(fmt::format("cannot write the report {} (rows committed: 5)", report)),
-              std::string::npos)
-        << run.err;
-    EXPECT_EQ(count("t"), 5U);
-  }
+  const Outcome run = load({"-t", "t", "--report", "/dev/full", file});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.err.find("cannot write the report /dev/full (rows committed: 5)"), std::string::npos)
+      << run.err;
+  EXPECT_EQ(count("t"), 5U);
 }
 
 // Faults while a COPY is under way: a trigger holds the row 500 until the test lets it go.

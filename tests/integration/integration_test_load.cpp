@@ -261,13 +261,6 @@ TEST_F(LoadAccounts, ReportOfAFailureNamesTheRecordAndAddsUp) {
   EXPECT_EQ(json.at("totals").at("rows_loaded"), count("cpu")) << "what is said to be committed is there";
 }
 
-TEST_F(LoadAccounts, AReportThatCannotBeWrittenFailsButSaysWhatIsCommitted) {
-  const std::string file = generate(10);
-  const Outcome run = load({"-t", "cpu", "--report", folder_.path() + "/no/such/folder.json", file});
-  expect_refused(run, 1, "rows committed: 10");
-  EXPECT_EQ(count("cpu"), 10U);
-}
-
 TEST_F(LoadAccounts, ProgressAsJsonIsOneObjectPerLine) {
   const Outcome run = load({"-t", "cpu", "-j", "1", "--progress", "json", "--reporting-period", "0.01",
                             "--batch-rows", "100", generate(kRows)});

@@ -41,6 +41,27 @@ class RejectFilesOfALoad : public CheckedLoadTest {
   const std::string rejects_ = folder_.path() + "/bad";
 };
 
+// It is written when all is over: what it would overwrite, and where it cannot be, is told before the first row.
+TEST_F(RejectFilesOfALoad, TheReportHasAPlaceOfItsOwn) {
+  server().execute("CREATE TABLE t (a int)");
+  const std::string bytes = "x\n2\n";
+  const std::string file = folder_.file("in.csv", bytes);
+  std::filesystem::create_symlink(file, folder_.path() + "/link");
+  for (const std::string& report :
+       {file, folder_.path() + "/./in.csv", folder_.path() + "/link", file + ".rejects",
+        file + ".rejects.jsonl", folder_.path(), folder_.path() + "/none/report"}) {
+    SCOPED_TRACE(report);
+    const Outcome refused =
+        load({"-t", "t", "--on-error", "reject", "--report", report, folder_.path() + "/in.csv"});
+    EXPECT_EQ(refused.exit_code, 2) << refused.err;
+    EXPECT_NE(refused.err.find("the report " + report), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("--report"), std::string::npos) << refused.err;
+  }
+  EXPECT_EQ(count("t"), 0U);
+  EXPECT_EQ(contents(file), bytes);
+  EXPECT_FALSE(std::filesystem::exists(file + ".rejects"));
+}
+
 TEST_F(RejectFilesOfALoad, OfSeveralInputsAreInAFolder) {
   server().execute("CREATE TABLE t (a int)");
   std::filesystem::create_directory(folder_.path() + "/x");
