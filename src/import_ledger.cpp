@@ -18,20 +18,6 @@ constexpr std::string_view kLockNotAvailable = "55P03";
 // How long a lock is waited for before its holder is looked at.
 constexpr std::string_view kPatience = "1s";
 
-constexpr std::string_view kCutColumns =
-    "cut->>'slice_bytes', cut->>'slice_records', cut->>'field', cut->>'fields', cut->>'type', "
-    "cut->>'chunk_interval', cut->>'utc', cut->>'server_version'";
-
-WindowCut cut_at(const QueryResult& row, int column) {
-  return {.slice = {.bytes = number_at<std::size_t>(row, 0, column), .records = count_at(row, 0, column + 1)},
-          .field = {.index = number_at<std::size_t>(row, 0, column + 2),
-                    .fields = number_at<std::size_t>(row, 0, column + 3),
-                    .type_oid = number_at<std::uint32_t>(row, 0, column + 4),
-                    .interval = number_at<std::int64_t>(row, 0, column + 5),
-                    .utc = row.text(0, column + 6) == "true",
-                    .server_version = number_at<int>(row, 0, column + 7)}};
-}
-
 }  // namespace
 
 // With its content: after a crash that took back the plan, somebody may have cut the same beginning anew.
@@ -75,66 +61,6 @@ bool ImportLedger::can_read_again() const { return presence_->shared; }
 void ImportLedger::stop_at(StopAt stop) {
   presence_->stop.emplace(stop);
   control_.stop_at(stop);
-}
-
-Result<PlannedInput> ImportLedger::input(std::size_t number) {
-  return control_.ask([&](Connection& connection) -> Result<PlannedInput> {
-    HYPERCOPY_ASSIGN(
-        const QueryResult row,
-        connection.execute(fmt::format("SELECT planned_byte, planned_line, planned_record, newline, "
-                                       "complete, {} FROM hypercopy.input WHERE job = {} AND number = {}",
-                                       kCutColumns, job_, number)));
-    if (row.rows() == 0) return fail(ErrorKind::target, "this import was forgotten while it was loaded");
-    if (row.is_null(0, 0)) return PlannedInput{};
-    return PlannedInput{
-        .planned = {.byte = count_at(row, 0, 0), .line = count_at(row, 0, 1), .record = count_at(row, 0, 2)},
-        .newline = static_cast<NewlineStyle>(number_at<int>(row, 0, 3)),
-        .complete = row.boolean(0, 4),
-        .cut = row.is_null(0, 5) ? std::nullopt : std::optional(cut_at(row, 5))};
-  });
-}
-
-// The first one wins.
-Status ImportLedger::record_cut(std::size_t number, const WindowCut& cut) {
-  const TimeField& field = cut.field;
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
-    return connection.execute(fmt::format(
-        "UPDATE hypercopy.input SET cut = pg_catalog.jsonb_build_object('slice_bytes', {}, 'slice_records', "
-        "{}, 'field', {}, 'fields', {}, 'type', {}, 'chunk_interval', {}, 'utc', {}, 'server_version', {}) "
-        "WHERE job = {} AND number = {} AND cut IS NULL",
-        cut.slice.bytes, cut.slice.records, field.index, field.fields, field.type_oid, field.interval,
-        field.utc, field.server_version, job_, number));
-  }));
-  return {};
-}
-
-Result<PlannedInput> ImportLedger::start_input(std::size_t number, const Position& first,
-                                               const std::string& mapping, std::string_view prologue,
-                                               const std::optional<WindowCut>& cut) {
-  const std::array<std::string, 1> columns{mapping};
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
-    return connection.execute(
-        fmt::format("UPDATE hypercopy.input SET mapping = $1, prologue = {5}, first_byte = {0}, "
-                    "first_line = {1}, planned_byte = {0}, "
-                    "planned_line = {1}, planned_record = {2} WHERE job = {3} AND "
-                    "number = {4} AND first_byte IS NULL",
-                    first.byte, first.line, first.record, job_, number, bytes_sql(prologue)),
-        columns);
-  }));
-  HYPERCOPY_ASSIGN(const QueryResult same, control_.ask([&](Connection& connection) {
-    return connection.execute(
-        fmt::format("SELECT first_byte = {} AND mapping = $1 FROM hypercopy.input WHERE job = {} AND "
-                    "number = {}",
-                    first.byte, job_, number),
-        columns);
-  }));
-  if (same.rows() == 1 && !same.boolean(0, 0)) {
-    return fail(ErrorKind::usage,
-                "the header of this input, or the columns it fills, are not those of the import",
-                "Resume with the same input and columns.");
-  }
-  if (cut) HYPERCOPY_TRY(record_cut(number, *cut));
-  return input(number);
 }
 
 Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, bool only_open) {
