@@ -193,7 +193,7 @@ class ImportFeed final : public BatchFeed {
     if (interval.is_slice()) return slice_again(interval);
     HYPERCOPY_ASSIGN(Batch batch, input_.reader->take(interval.extent, input_.file));
     if (content_hash(batch.bytes()) == interval.content) return batch;
-    return fail(input_changed(input_.file->name, interval));
+    return fail(input_changed(input_.file->name, interval.extent.first, input_.reader->position()));
   }
 
   // Its neighbours come next, and a round later perhaps once more.

@@ -3,20 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
-#include "hexadecimal.hpp"
 #include "import_presence.hpp"
 #include "import_schema.hpp"
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-constexpr std::string_view kLockNotAvailable = "55P03";
-// How long a lock is waited for before its holder is looked at.
+// How long a lock is waited for before its holder is looked at, and how often before that is said.
 constexpr std::string_view kPatience = "1s";
+constexpr int kSilentLooks = 1;
 
 }  // namespace
 
@@ -105,38 +104,46 @@ Status ImportLedger::wait_for(const PlannedInterval& interval) {
       "BEGIN; SET LOCAL lock_timeout TO '{}'; SELECT FROM hypercopy.interval WHERE job = {} AND input = {} "
       "AND begin_byte = {} AND slice = {} FOR UPDATE; ROLLBACK",
       kPatience, job_, interval.input, interval.extent.first.byte, interval.slice);
-  while (true) {
+  for (int looks = 0;; ++looks) {
     HYPERCOPY_ASSIGN(const bool freed, control_.ask([&](Connection& connection) -> Result<bool> {
       auto waited = connection.execute(wait);
       if (waited) return true;
-      if (waited.error().sqlstate != kLockNotAvailable) return fail(std::move(waited).error());
+      if (waited.error().sqlstate != sqlstate::kLockNotAvailable) return fail(std::move(waited).error());
       HYPERCOPY_TRY(connection.execute("ROLLBACK"));
       return false;
     }));
     if (freed) return {};
     if (presence_->stop->cancellation.level() >= presence_->stop->level)
       return fail(ErrorKind::interrupted, "stopped");
-    HYPERCOPY_TRY(end_orphan(interval));
+    HYPERCOPY_ASSIGN(const Holder holder, look_at_holder(interval));
+    if (looks >= kSilentLooks) presence_->say_waiting(holder.kind, holder.words);
   }
 }
 
-// The transaction that locks the row is its xmax. Its loader is dead when that run has no control connection any more.
-Status ImportLedger::end_orphan(const PlannedInterval& interval) {
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
+// The transaction that locks the row is its xmax. Its loader is dead when that run has no control connection any more: then
+// it is ended.
+Result<ImportLedger::Holder> ImportLedger::look_at_holder(const PlannedInterval& interval) {
+  HYPERCOPY_ASSIGN(const QueryResult holder, control_.ask([&](Connection& connection) {
     return connection.execute(fmt::format(
-        "SELECT pg_catalog.pg_terminate_backend(holder.pid) FROM hypercopy.interval JOIN pg_catalog.pg_locks "
-        "AS held ON "
-        "held.locktype = 'transactionid' AND held.granted AND held.transactionid = interval.xmax JOIN "
-        "pg_catalog.pg_stat_activity AS holder ON holder.pid = held.pid WHERE interval.job = {} AND "
-        "interval.input = {} "
-        "AND interval.begin_byte = {} AND interval.slice = {} AND holder.application_name LIKE 'hypercopy "
-        "load % worker %' AND NOT "
-        "EXISTS (SELECT "
-        "FROM pg_catalog.pg_stat_activity AS living WHERE living.application_name = "
-        "pg_catalog.regexp_replace(holder.application_name, ' worker .*', ' control'))",
+        "SELECT holder.pid, coalesce(holder.application_name, ''), "
+        "coalesce(pg_catalog.host(holder.client_addr), 'a local socket'), orphaned, CASE WHEN orphaned THEN "
+        "pg_catalog.pg_terminate_backend(holder.pid) END FROM hypercopy.interval JOIN pg_catalog.pg_locks "
+        "AS held ON held.locktype = 'transactionid' AND held.granted AND held.transactionid = interval.xmax "
+        "JOIN pg_catalog.pg_stat_activity AS holder ON holder.pid = held.pid, LATERAL (SELECT coalesce("
+        "holder.application_name LIKE 'hypercopy load % worker %' AND NOT EXISTS (SELECT FROM "
+        "pg_catalog.pg_stat_activity AS living WHERE living.application_name = "
+        "pg_catalog.regexp_replace(holder.application_name, ' worker .*', ' control')), false) AS orphaned) "
+        "AS fate WHERE interval.job = {} AND interval.input = {} AND interval.begin_byte = {} AND "
+        "interval.slice = {}",
         job_, interval.input, interval.extent.first.byte, interval.slice));
   }));
-  return {};
+  if (holder.rows() == 0) return Holder{.words = "another process that holds a batch of this import"};
+  const std::string backend =
+      fmt::format("{}, backend {}, from {}", holder.text(0, 1), holder.text(0, 0), holder.text(0, 2));
+  if (holder.boolean(0, 3))
+    return Holder{Wait::orphan,
+                  fmt::format("the server to end the transaction of a loader that died ({})", backend)};
+  return Holder{Wait::batch, fmt::format("another process that loads a batch of this import ({})", backend)};
 }
 
 Result<std::vector<ImportTotals>> ImportLedger::totals() {
@@ -207,16 +214,28 @@ Status ImportLedger::for_each_reject(std::size_t input, const TakeReject& take) 
   }
 }
 
+// Another loader has it for as long as it publishes what is staged.
+Status ImportLedger::begin_with_job(Connection& connection) {
+  const std::string lock = fmt::format("SELECT FROM hypercopy.job WHERE id = {} FOR UPDATE", job_);
+  auto locked = connection.execute(
+      fmt::format("BEGIN; SET LOCAL lock_timeout TO '{}'; {}; SET LOCAL lock_timeout TO 0", kSilence, lock));
+  if (locked) return {};
+  if (locked.error().sqlstate != sqlstate::kLockNotAvailable) return fail(std::move(locked).error());
+  presence_->say_waiting(Wait::job, "another process that begins or ends this import");
+  HYPERCOPY_TRY(connection.execute("ROLLBACK; BEGIN; " + lock));
+  return {};
+}
+
 // One transaction that waits for the disk: with it all that it saw is durable, also what was committed without waiting.
 Result<bool> ImportLedger::finish() {
   return control_.ask([&](Connection& connection) -> Result<bool> {
-    HYPERCOPY_TRY(connection.execute("BEGIN"));
+    HYPERCOPY_TRY(begin_with_job(connection));
     HYPERCOPY_ASSIGN(const QueryResult complete,
                      connection.execute(fmt::format(
                          "SELECT FROM hypercopy.job WHERE id = {0} AND state = 'loading' AND NOT "
                          "EXISTS (SELECT FROM hypercopy.input WHERE job = {0} AND NOT complete) AND "
                          "NOT EXISTS (SELECT FROM hypercopy.interval WHERE job = {0} AND done_by IS "
-                         "NULL) FOR UPDATE",
+                         "NULL)",
                          job_)));
     if (complete.rows() == 1) {
       HYPERCOPY_ASSIGN(const std::string published, publish(connection));

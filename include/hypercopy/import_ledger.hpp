@@ -135,6 +135,8 @@ class ImportLedger {
     bool builds_chunks = false;  // side tables of the job may hold what is done; it has one loader at a time
     // Asked before a new job is committed; its error leaves nothing of it.
     std::function<Status()> may_begin{};
+    // Told what another process lets this one wait for, when it has waited for some seconds; each kind once.
+    std::function<void(const std::string& what)> on_wait{};
   };
 
   // Begins the job or finds it again, and refuses what does not fit it.
@@ -211,7 +213,14 @@ class ImportLedger {
                                                                     const std::string& which);
   [[nodiscard]] Result<bool> read_done(Connection& connection) const;
   [[nodiscard]] Result<std::string> publish(Connection& connection);
-  [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
+  enum class Wait : std::uint8_t { lock, job, batch, orphan };
+  // Begins a transaction that has the job's row for itself.
+  [[nodiscard]] Status begin_with_job(Connection& connection);
+  struct Holder {
+    Wait kind = Wait::batch;
+    std::string words;
+  };
+  [[nodiscard]] Result<Holder> look_at_holder(const PlannedInterval& interval);
 
   Options options_;
   std::unique_ptr<Presence> presence_;  // where control_ finds it, wherever the ledger is

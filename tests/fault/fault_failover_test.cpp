@@ -137,7 +137,7 @@ TEST_F(FaultFailover, WindowsAreCutAsItWasRecordedLast) {
   holder->execute("BEGIN; LOCK TABLE t IN SHARE MODE");
   const auto first = start_load(by_time("16KB"));
   blocked();
-  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "16000");
+  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "16384");
   first->signal(SIGSTOP);
   fail_over();
   EXPECT_EQ(connect().value("SELECT cut IS NULL FROM hypercopy.input"), "t");
@@ -153,8 +153,8 @@ TEST_F(FaultFailover, WindowsAreCutAsItWasRecordedLast) {
   const Checked run = finish_load(*first);
   EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.err;
   expect_all_rows();
-  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "4000");
-  EXPECT_EQ(connect().value("SELECT count(DISTINCT begin_byte) > 5 AND max(bytes) <= 4000 FROM "
+  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "4096");
+  EXPECT_EQ(connect().value("SELECT count(DISTINCT begin_byte) > 5 AND max(bytes) <= 4096 FROM "
                             "hypercopy.interval WHERE slices > 1"),
             "t");
   expect_success(finish_load(*start_load(kImport)), 0);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,7 +66,15 @@ class LedgerOfAnImport : public ServerTest {
         [this, run](StopAt) -> Result<Connection> {
           return connect(fmt::format("hypercopy load {} control", run));
         },
-        job_, {.run_id = run, .retry_timeout = std::chrono::minutes(1)}, {*cancellation_});
+        job_,
+        {.run_id = run,
+         .retry_timeout = std::chrono::minutes(1),
+         .on_wait =
+             [this](const std::string& what) {
+               waited_for_.push_back(what);
+               if (on_wait_) on_wait_();
+             }},
+        {*cancellation_});
   }
   [[nodiscard]] ImportLedger open(const std::string& run) const {
     auto ledger = try_open(run);
@@ -113,6 +122,8 @@ class LedgerOfAnImport : public ServerTest {
 
   std::unique_ptr<Cancellation> cancellation_;
   ImportJob job_;
+  mutable std::vector<std::string> waited_for_{};
+  std::function<void()> on_wait_{};
   bool read_only_ = false;  // the connections that are made from now on
   BatchPool pool_{4, 64};
 };
@@ -313,8 +324,38 @@ TEST_F(LedgerOfAnImport, APipeHasOneLoader) {
     const auto other = try_open("other");
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().kind, ErrorKind::usage);
+    EXPECT_EQ(waited_for_, std::vector<std::string>{"another process that has this import for itself"});
   }
   EXPECT_TRUE(try_open("other"));
+  EXPECT_EQ(waited_for_.size(), 1U);
+}
+
+// Another loader has the job's row while it publishes what is staged.
+TEST_F(LedgerOfAnImport, TellsThatItWaitsForTheEndOfAnotherLoader) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(*ledger.complete_input(0, {.byte = 0}));
+  const Server holder(dsn());
+  holder.execute(
+      fmt::format("BEGIN; SELECT FROM hypercopy.job WHERE import_id = '{}' FOR UPDATE", job_.import_id));
+  on_wait_ = [&] { holder.execute("ROLLBACK"); };
+  EXPECT_TRUE(*ledger.finish());
+  EXPECT_EQ(waited_for_, std::vector<std::string>{"another process that begins or ends this import"});
+}
+
+TEST_F(LedgerOfAnImport, TellsWhoHoldsABatch) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  const Server holder(dsn());
+  holder.execute("SET application_name = 'somebody'");
+  holder.execute("BEGIN; " + ledger.claims().claim_sql(batch(0, 10)));
+  on_wait_ = [&] { holder.execute("ROLLBACK"); };
+  ASSERT_TRUE(ledger.wait_for(interval(0, 10)));
+  ASSERT_EQ(waited_for_.size(), 1U);
+  EXPECT_NE(waited_for_[0].find("another process that loads a batch of this import (somebody, backend "),
+            std::string::npos)
+      << waited_for_[0];
 }
 
 TEST_F(LedgerOfAnImport, AJobThatMayNotBeginLeavesNothing) {

@@ -160,7 +160,10 @@ TEST_F(ImportOrder, RowsAreThoseOfOneCopyAndASecondRunLoadsNothing) {
       EXPECT_GT(std::stoi(ledger("max(slices)")), 3);
       EXPECT_GT(std::stoi(ledger("count(DISTINCT begin_byte)")), 3);
       rows_before_ = kRecords;
-      expect_success(run("target", all), 0);
+      const Checked again = run("target", all);
+      expect_success(again, 0);
+      EXPECT_TRUE(says_not(again, "regrouped"));
+      EXPECT_TRUE(again.report["notices"].empty());
     }
   }
 }
@@ -258,7 +261,11 @@ TEST_F(ImportOrder, AChangedFileIsRefusedWithItsPlace) {
   const Checked refused = run("target", import(options + Texts{in_file(input)}));
   EXPECT_EQ(refused.outcome.exit_code, 1);
   EXPECT_TRUE(says(refused, "in.csv is not what it was when this import began"));
-  EXPECT_FALSE(refused.report["error"]["location"].is_null());
+  // The window with it, from its first record to its last.
+  const auto& place = refused.report["error"]["location"];
+  EXPECT_LE(place["byte"], at);
+  ASSERT_TRUE(place["last_byte"].is_number()) << place;
+  EXPECT_GE(place["last_byte"], at);
   rows_before_ = count("target");
   input[at] = '.';
   const Checked done = run("target", import(options + Texts{in_file(input)}));
@@ -284,6 +291,12 @@ TEST_F(ImportOrder, APipeIsReadAgainAndItsWindowsCutAgain) {
   const Checked refused = run("target", import(kRegrouped + Texts{"-"}), {.stdin_bytes = other});
   EXPECT_EQ(refused.outcome.exit_code, 1);
   EXPECT_TRUE(says(refused, "is not what it was when this import began"));
+  const std::string shorter = input.substr(0, input.find("\n2024", 10'000) + 1);
+  const Checked ended = run("target", import(kRegrouped + Texts{"-"}), {.stdin_bytes = shorter});
+  EXPECT_EQ(ended.outcome.exit_code, 1);
+  EXPECT_TRUE(
+      says(ended, fmt::format("standard input ends at byte {}, and this import had read it up to byte ",
+                              shorter.size())));
   rows_before_ = count("target");
   for (const Texts& options : {Texts{"--order-by-time", "off"}, kRegrouped}) {
     const Checked done = run("target", import(options + Texts{"-"}), {.stdin_bytes = input});
