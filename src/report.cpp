@@ -270,8 +270,8 @@ std::string rejected_lines(const LoadSummary& summary) {
   std::string text;
   if (mine > 0) text += fmt::format("\n{} rejected", counted(mine, "record was", "records were"));
   if (mine > 0 && before > 0)
-    text += fmt::format(" by this run, {} by others of this import: {} in all", grouped(before),
-                        grouped(mine + before));
+    text += fmt::format(" by this run, {} by earlier runs or other loaders of this import: {} in all",
+                        grouped(before), grouped(mine + before));
   if (mine == 0 && before > 0) {
     text += fmt::format("\n{} rejected when this import ran", counted(before, "record was", "records were"));
   }

@@ -15,6 +15,7 @@
 #include "hypercopy/import_ledger.hpp"
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
+#include "support/forget_imports.hpp"
 #include "support/open_pipe.hpp"
 #include "support/own_lock.hpp"
 #include "support/role.hpp"
@@ -33,14 +34,7 @@ std::string numbers(std::uint64_t from = 1, std::uint64_t to = kRows) {
 class Import : public CheckedLoadTest {
  protected:
   void TearDown() override {
-    if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") {
-      for (const std::string table : {"reject", "interval", "input"}) {
-        server().execute(fmt::format(
-            "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id LIKE '{}%')",
-            table, schema()));
-      }
-      server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id LIKE '{}%'", schema()));
-    }
+    if (!IsSkipped()) forget_imports(server(), schema());
     CheckedLoadTest::TearDown();
   }
 
@@ -335,7 +329,9 @@ TEST_F(Import, TellsWhatEachRunRejectedAndWhereItIs) {
   rows_before_ = count("t");
   const Checked rest = run("t", rejects);
   EXPECT_EQ(rest.outcome.exit_code, 3);
-  EXPECT_TRUE(says(rest, "5 records were rejected by this run, 5 by others of this import: 10 in all"));
+  EXPECT_TRUE(says(
+      rest,
+      "5 records were rejected by this run, 5 by earlier runs or other loaders of this import: 10 in all"));
   EXPECT_TRUE(says(rest, "input.csv.rejects"));
   rows_before_ = kRows - 10;
   const Checked again = run("t", rejects);

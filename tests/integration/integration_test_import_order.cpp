@@ -7,6 +7,7 @@
 #include <set>
 
 #include "support/checked_load.hpp"
+#include "support/forget_imports.hpp"
 #include "support/open_pipe.hpp"
 
 namespace hypercopy::test {
@@ -45,16 +46,8 @@ enum class Kind { partitions, hypertable };
 class ImportOrder : public CheckedLoadTest {
  protected:
   void TearDown() override {
-    if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") forget();
+    if (!IsSkipped()) forget_imports(server(), schema());
     CheckedLoadTest::TearDown();
-  }
-  void forget() const {
-    for (const std::string table : {"reject", "interval", "input"}) {
-      server().execute(fmt::format(
-          "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
-          table, schema()));
-    }
-    server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id = '{}'", schema()));
   }
 
   // A table without rows, and an import that was not begun.
@@ -62,7 +55,7 @@ class ImportOrder : public CheckedLoadTest {
     static constexpr std::string_view kColumns =
         "(at timestamptz NOT NULL, device text, step int, note text)";
     server().execute("DROP TABLE IF EXISTS target");
-    if (server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") forget();
+    forget_imports(server(), schema());
     rows_before_ = 0;
     if (kind == Kind::hypertable) {
       // The chunk of the latest times is there, to be locked.
