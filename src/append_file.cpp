@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ Status AppendFile::open() {
     return fail(ErrorKind::output, fmt::format("{} is not an empty file any more", path_));
   }
   fd_ = fd;
+  static_cast<void>(::flock(fd, LOCK_EX | LOCK_NB));
   return sync_folder_of(path_);
 }
 

@@ -1,5 +1,6 @@
 // A new file that is only appended to, and whose end can be taken back.
-// Shape:   open() makes the file, or takes an empty one; append() returns when the bytes are on the disk.
+// Shape:   open() makes the file, or takes an empty one; append() returns when the bytes are on the disk. For as long as it
+//          lives it holds the file (flock), where the file system can: others see by it that a file with bytes is written.
 // Owns:    its descriptor.
 // Threads: one at a time.
 // Errors:  output, naming the file. After a failed append() the file is as long as before, or as its error says.

@@ -5,14 +5,9 @@
 #include <utility>
 
 #include "former_backend.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
-
-namespace {
-
-constexpr std::string_view kUndefinedTable = "42P01";
-
-}  // namespace
 
 AtomicLoad::AtomicLoad(AtomicStaging& staging, const Connect& connect,
                        std::chrono::milliseconds retry_timeout, StopAt stop)
@@ -47,7 +42,7 @@ Result<std::uint64_t> AtomicLoad::publish_once(Connection& connection, std::uint
   if (auto locked = connection.execute(fmt::format(
           "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout TO 0", staging_.relation()));
       !locked) {
-    if (locked.error().sqlstate != kUndefinedTable || !commit_unanswered_)
+    if (locked.error().sqlstate != sqlstate::kUndefinedTable || !commit_unanswered_)
       return fail(std::move(locked).error());
     commit_unanswered_ = false;
     return taken_;

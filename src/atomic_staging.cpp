@@ -9,6 +9,7 @@
 #include "human_units.hpp"
 #include "hypercopy/sql_identifier.hpp"
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
@@ -32,8 +33,7 @@ std::string lock_key(const Connection& connection, const std::string& name) {
 }
 
 Error may_not_create(Error error, const std::string& schema) {
-  constexpr std::string_view kInsufficientPrivilege = "42501";
-  if (error.sqlstate != kInsufficientPrivilege) return error;
+  if (error.sqlstate != sqlstate::kInsufficientPrivilege) return error;
   error.message = "the staging table of --atomic cannot be created: " + error.message;
   error.hint = fmt::format(
       "--atomic needs SELECT on the table and CREATE in its schema: GRANT CREATE ON SCHEMA {} TO "
@@ -92,8 +92,9 @@ Status AtomicStaging::check_rights(Connection& connection) const {
           "pg_catalog.has_table_privilege(oid, 'TRUNCATE') FROM pg_catalog.pg_class WHERE oid = $1::oid",
           which));
   if (rights.rows() == 0 || !rights.boolean(0, 0)) {
-    return fail(
-        Error{.kind = ErrorKind::sql, .message = "permission denied for its schema", .sqlstate = "42501"});
+    return fail(Error{.kind = ErrorKind::sql,
+                      .message = "permission denied for its schema",
+                      .sqlstate = std::string(sqlstate::kInsufficientPrivilege)});
   }
   if (truncates_ && !rights.boolean(0, 1)) {
     return fail(ErrorKind::target, "this role may not TRUNCATE the table",

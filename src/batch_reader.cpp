@@ -326,6 +326,12 @@ Status BatchReader::go_on_at(const Position& at, NewlineStyle newline, std::uint
   return {};
 }
 
+Error BatchReader::ends_early(const BatchExtent& extent) const {
+  return located(fmt::format("{} ends at byte {}, and this import had read it up to byte {}", source_->name(),
+                             source_bytes_, extent.end_byte),
+                 extent.first, "Resume with the same input.");
+}
+
 Result<Batch> BatchReader::take(const BatchExtent& extent, const std::shared_ptr<const InputFile>& file) {
   HYPERCOPY_TRY(move_to(extent.first.byte));
   batch_start_ = extent.first;
@@ -334,9 +340,7 @@ Result<Batch> BatchReader::take(const BatchExtent& extent, const std::shared_ptr
     HYPERCOPY_TRY(read_block());
   }
   if (size_ - begin_ < extent.bytes()) {
-    return fail(located(fmt::format("{} ends at byte {}, and this import had read it up to byte {}",
-                                    source_->name(), source_bytes_, extent.end_byte),
-                        extent.first, "Resume with the same input."));
+    return fail(ends_early(extent));
   }
   whole_ = begin_ + extent.bytes();
   scanned_ = whole_;

@@ -10,6 +10,7 @@
 #include "hypercopy/lasting_connection.hpp"
 #include "left_side_tables.hpp"
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
@@ -82,8 +83,7 @@ class OneHandOver {
 
   // The backend of an unanswered COMMIT may have been at work in it still, when it was looked for.
   Result<Ending> ended_meanwhile(Connection& connection, Error error) {
-    constexpr std::string_view kUndefinedTable = "42P01";
-    if (error.sqlstate != kUndefinedTable || !committing_) return fail(std::move(error));
+    if (error.sqlstate != sqlstate::kUndefinedTable || !committing_) return fail(std::move(error));
     HYPERCOPY_TRY(connection.execute("ROLLBACK"));
     HYPERCOPY_ASSIGN(const auto by_now, ended_before(connection));
     if (by_now) return *by_now;

@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include "hypercopy/deferred_indexes.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
-
-constexpr std::string_view kInsufficientPrivilege = "42501";
 
 constexpr std::string_view kIsThere =
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = "
@@ -51,7 +50,7 @@ Status ensure_deferral_schema(Connection& connection) {
   auto created = connection.execute(fmt::format(kCreate, kDeferralLockClass));
   if (created) return {};
   Error error = std::move(created).error();
-  if (error.sqlstate == kInsufficientPrivilege) {
+  if (error.sqlstate == sqlstate::kInsufficientPrivilege) {
     error.message = "the indexes to be rebuilt cannot be recorded: " + error.message;
     error.hint =
         "--defer-indexes keeps their definitions in the schema hypercopy of the target's database. Who may "

@@ -59,8 +59,6 @@ class ImportFeed final : public BatchFeed {
     if (options_.memory_bytes > 0 && input_.file->regroup_by)
       wished_cut_ = WindowCut{.slice = options_.slice, .field = *input_.file->regroup_by};
     HYPERCOPY_TRY(find_state());
-    if (wished_cut_) regroup(*state_.cut);
-    in_step_ = false;
     if (!input_.reader->source().size()) {
       HYPERCOPY_ASSIGN(const auto planned, ledger_.intervals(number, false));
       to_pass_.assign(planned.begin(), planned.end());
@@ -74,10 +72,13 @@ class ImportFeed final : public BatchFeed {
     to_pass_.clear();
   }
 
-  // How far it is planned. Said again where it began: a failover may have taken that back.
+  // How far it is planned; the reader stands elsewhere. A failover may have taken back where it began, and how its windows
+  // are cut: then another loader may have settled that otherwise, and what was filled into windows is of no use.
   Status find_state() {
     HYPERCOPY_ASSIGN(state_, ledger_.start_input(opened_, first_, mapping_text(*input_.file),
                                                  input_.file->prologue, wished_cut_));
+    in_step_ = false;
+    if (wished_cut_ && (!windows_ || cut_ != *state_.cut)) regroup(*state_.cut);
     return {};
   }
 
@@ -101,9 +102,6 @@ class ImportFeed final : public BatchFeed {
         HYPERCOPY_ASSIGN(std::optional<Batch> batch, plan_batch());
         if (batch) return batch;
       }
-      if (!in_step_) {
-        HYPERCOPY_TRY(find_state());
-      }
     }
   }
 
@@ -112,18 +110,18 @@ class ImportFeed final : public BatchFeed {
     HYPERCOPY_ASSIGN(std::optional<Batch> batch, input_.reader->next(input_.file));
     if (!batch) {
       HYPERCOPY_TRY(complete_input());
-    } else {
-      const PlannedInterval interval = interval_of(*batch);
-      HYPERCOPY_ASSIGN(in_step_, ledger_.plan(interval, input_.reader->position()));
-      if (in_step_) return known(std::move(*batch), interval);
+      return std::optional<Batch>{};
     }
+    const PlannedInterval interval = interval_of(*batch);
+    HYPERCOPY_ASSIGN(const bool planned, ledger_.plan(interval, input_.reader->position()));
+    if (planned) return known(std::move(*batch), interval);
+    HYPERCOPY_TRY(find_state());
     return std::optional<Batch>{};
   }
 
   Status complete_input() {
     HYPERCOPY_ASSIGN(state_.complete, ledger_.complete_input(number_, input_.reader->position()));
-    in_step_ = state_.complete;
-    return {};
+    return state_.complete ? Status{} : find_state();
   }
 
   Status plan_window() {
@@ -132,13 +130,19 @@ class ImportFeed final : public BatchFeed {
     const Position behind = windows_->pending() ? windows_->pending()->first : input_.reader->position();
     windows_->turn(cut_.slice);
     TimeWindow& window = windows_->given_out();
-    planned_ = {.input = number_, .first = window.first(), .behind = behind, .newline = window.newline()};
+    planned_ = {.input = number_,
+                .first = window.first(),
+                .behind = behind,
+                .newline = window.newline(),
+                .cut = cut_};
     while (true) {
       planned_.slices = contents_of(window);
-      HYPERCOPY_ASSIGN(in_step_, ledger_.plan(planned_));
-      if (in_step_) return {};
+      HYPERCOPY_ASSIGN(const bool planned, ledger_.plan(planned_));
+      in_step_ = planned;
+      if (planned) return {};
       // Others have planned a part of it meanwhile.
       HYPERCOPY_TRY(find_state());
+      if (*planned_.cut != cut_) return {};
       const std::uint64_t byte = state_.planned.byte;
       if (state_.complete || byte < planned_.first.byte || byte >= behind.byte) {
         windows_->clear();
@@ -189,7 +193,7 @@ class ImportFeed final : public BatchFeed {
     if (interval.is_slice()) return slice_again(interval);
     HYPERCOPY_ASSIGN(Batch batch, input_.reader->take(interval.extent, input_.file));
     if (content_hash(batch.bytes()) == interval.content) return batch;
-    return fail(input_changed(input_.file->name, interval));
+    return fail(input_changed(input_.file->name, interval.extent.first, input_.reader->position()));
   }
 
   // Its neighbours come next, and a round later perhaps once more.
@@ -198,7 +202,10 @@ class ImportFeed final : public BatchFeed {
       HYPERCOPY_ASSIGN(const auto slices, ledger_.slices_with(interval));
       HYPERCOPY_ASSIGN(const PlannedInput input, ledger_.input(interval.input));
       if (slices.size() != interval.slices || !input.cut)
-        return fail(ErrorKind::target, "the ledger of this import was changed while it was loaded");
+        return fail(
+            ErrorKind::target,
+            "the ledger of this import lacks what it had: it was changed, or the server has failed over",
+            "Run the same command again.");
       HYPERCOPY_TRY(again_.read(slices, *input.cut, options_.kernel, *input_.reader, input_.file));
     }
     return again_.gather(interval, context_.pool, context_.shares);

@@ -3,34 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
-#include "hexadecimal.hpp"
 #include "import_presence.hpp"
 #include "import_schema.hpp"
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-constexpr std::string_view kLockNotAvailable = "55P03";
-// How long a lock is waited for before its holder is looked at.
+// How long a lock is waited for before its holder is looked at, and how often before that is said.
 constexpr std::string_view kPatience = "1s";
-
-constexpr std::string_view kCutColumns =
-    "cut->>'slice_bytes', cut->>'slice_records', cut->>'field', cut->>'fields', cut->>'type', "
-    "cut->>'chunk_interval', cut->>'utc', cut->>'server_version'";
-
-WindowCut cut_at(const QueryResult& row, int column) {
-  return {.slice = {.bytes = number_at<std::size_t>(row, 0, column), .records = count_at(row, 0, column + 1)},
-          .field = {.index = number_at<std::size_t>(row, 0, column + 2),
-                    .fields = number_at<std::size_t>(row, 0, column + 3),
-                    .type_oid = number_at<std::uint32_t>(row, 0, column + 4),
-                    .interval = number_at<std::int64_t>(row, 0, column + 5),
-                    .utc = row.text(0, column + 6) == "true",
-                    .server_version = number_at<int>(row, 0, column + 7)}};
-}
+constexpr int kSilentLooks = 1;
 
 }  // namespace
 
@@ -77,66 +62,6 @@ void ImportLedger::stop_at(StopAt stop) {
   control_.stop_at(stop);
 }
 
-Result<PlannedInput> ImportLedger::input(std::size_t number) {
-  return control_.ask([&](Connection& connection) -> Result<PlannedInput> {
-    HYPERCOPY_ASSIGN(
-        const QueryResult row,
-        connection.execute(fmt::format("SELECT planned_byte, planned_line, planned_record, newline, "
-                                       "complete, {} FROM hypercopy.input WHERE job = {} AND number = {}",
-                                       kCutColumns, job_, number)));
-    if (row.rows() == 0) return fail(ErrorKind::target, "this import was forgotten while it was loaded");
-    if (row.is_null(0, 0)) return PlannedInput{};
-    return PlannedInput{
-        .planned = {.byte = count_at(row, 0, 0), .line = count_at(row, 0, 1), .record = count_at(row, 0, 2)},
-        .newline = static_cast<NewlineStyle>(number_at<int>(row, 0, 3)),
-        .complete = row.boolean(0, 4),
-        .cut = row.is_null(0, 5) ? std::nullopt : std::optional(cut_at(row, 5))};
-  });
-}
-
-// The first one wins.
-Status ImportLedger::record_cut(std::size_t number, const WindowCut& cut) {
-  const TimeField& field = cut.field;
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
-    return connection.execute(fmt::format(
-        "UPDATE hypercopy.input SET cut = pg_catalog.jsonb_build_object('slice_bytes', {}, 'slice_records', "
-        "{}, 'field', {}, 'fields', {}, 'type', {}, 'chunk_interval', {}, 'utc', {}, 'server_version', {}) "
-        "WHERE job = {} AND number = {} AND cut IS NULL",
-        cut.slice.bytes, cut.slice.records, field.index, field.fields, field.type_oid, field.interval,
-        field.utc, field.server_version, job_, number));
-  }));
-  return {};
-}
-
-Result<PlannedInput> ImportLedger::start_input(std::size_t number, const Position& first,
-                                               const std::string& mapping, std::string_view prologue,
-                                               const std::optional<WindowCut>& cut) {
-  const std::array<std::string, 1> columns{mapping};
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
-    return connection.execute(
-        fmt::format("UPDATE hypercopy.input SET mapping = $1, prologue = {5}, first_byte = {0}, "
-                    "first_line = {1}, planned_byte = {0}, "
-                    "planned_line = {1}, planned_record = {2} WHERE job = {3} AND "
-                    "number = {4} AND first_byte IS NULL",
-                    first.byte, first.line, first.record, job_, number, bytes_sql(prologue)),
-        columns);
-  }));
-  HYPERCOPY_ASSIGN(const QueryResult same, control_.ask([&](Connection& connection) {
-    return connection.execute(
-        fmt::format("SELECT first_byte = {} AND mapping = $1 FROM hypercopy.input WHERE job = {} AND "
-                    "number = {}",
-                    first.byte, job_, number),
-        columns);
-  }));
-  if (same.rows() == 1 && !same.boolean(0, 0)) {
-    return fail(ErrorKind::usage,
-                "the header of this input, or the columns it fills, are not those of the import",
-                "Resume with the same input and columns.");
-  }
-  if (cut) HYPERCOPY_TRY(record_cut(number, *cut));
-  return input(number);
-}
-
 Result<std::vector<PlannedInterval>> ImportLedger::intervals(std::size_t input, bool only_open) {
   return find_intervals(input, only_open ? "done_by IS NULL" : "true");
 }
@@ -179,38 +104,46 @@ Status ImportLedger::wait_for(const PlannedInterval& interval) {
       "BEGIN; SET LOCAL lock_timeout TO '{}'; SELECT FROM hypercopy.interval WHERE job = {} AND input = {} "
       "AND begin_byte = {} AND slice = {} FOR UPDATE; ROLLBACK",
       kPatience, job_, interval.input, interval.extent.first.byte, interval.slice);
-  while (true) {
+  for (int looks = 0;; ++looks) {
     HYPERCOPY_ASSIGN(const bool freed, control_.ask([&](Connection& connection) -> Result<bool> {
       auto waited = connection.execute(wait);
       if (waited) return true;
-      if (waited.error().sqlstate != kLockNotAvailable) return fail(std::move(waited).error());
+      if (waited.error().sqlstate != sqlstate::kLockNotAvailable) return fail(std::move(waited).error());
       HYPERCOPY_TRY(connection.execute("ROLLBACK"));
       return false;
     }));
     if (freed) return {};
     if (presence_->stop->cancellation.level() >= presence_->stop->level)
       return fail(ErrorKind::interrupted, "stopped");
-    HYPERCOPY_TRY(end_orphan(interval));
+    HYPERCOPY_ASSIGN(const Holder holder, look_at_holder(interval));
+    if (looks >= kSilentLooks) presence_->say_waiting(holder.kind, holder.words);
   }
 }
 
-// The transaction that locks the row is its xmax. Its loader is dead when that run has no control connection any more.
-Status ImportLedger::end_orphan(const PlannedInterval& interval) {
-  HYPERCOPY_TRY(control_.ask([&](Connection& connection) {
+// The transaction that locks the row is its xmax. Its loader is dead when that run has no control connection any more: then
+// it is ended.
+Result<ImportLedger::Holder> ImportLedger::look_at_holder(const PlannedInterval& interval) {
+  HYPERCOPY_ASSIGN(const QueryResult holder, control_.ask([&](Connection& connection) {
     return connection.execute(fmt::format(
-        "SELECT pg_catalog.pg_terminate_backend(holder.pid) FROM hypercopy.interval JOIN pg_catalog.pg_locks "
-        "AS held ON "
-        "held.locktype = 'transactionid' AND held.granted AND held.transactionid = interval.xmax JOIN "
-        "pg_catalog.pg_stat_activity AS holder ON holder.pid = held.pid WHERE interval.job = {} AND "
-        "interval.input = {} "
-        "AND interval.begin_byte = {} AND interval.slice = {} AND holder.application_name LIKE 'hypercopy "
-        "load % worker %' AND NOT "
-        "EXISTS (SELECT "
-        "FROM pg_catalog.pg_stat_activity AS living WHERE living.application_name = "
-        "pg_catalog.regexp_replace(holder.application_name, ' worker .*', ' control'))",
+        "SELECT holder.pid, coalesce(holder.application_name, ''), "
+        "coalesce(pg_catalog.host(holder.client_addr), 'a local socket'), orphaned, CASE WHEN orphaned THEN "
+        "pg_catalog.pg_terminate_backend(holder.pid) END FROM hypercopy.interval JOIN pg_catalog.pg_locks "
+        "AS held ON held.locktype = 'transactionid' AND held.granted AND held.transactionid = interval.xmax "
+        "JOIN pg_catalog.pg_stat_activity AS holder ON holder.pid = held.pid, LATERAL (SELECT coalesce("
+        "holder.application_name LIKE 'hypercopy load % worker %' AND NOT EXISTS (SELECT FROM "
+        "pg_catalog.pg_stat_activity AS living WHERE living.application_name = "
+        "pg_catalog.regexp_replace(holder.application_name, ' worker .*', ' control')), false) AS orphaned) "
+        "AS fate WHERE interval.job = {} AND interval.input = {} AND interval.begin_byte = {} AND "
+        "interval.slice = {}",
         job_, interval.input, interval.extent.first.byte, interval.slice));
   }));
-  return {};
+  if (holder.rows() == 0) return Holder{.words = "another process that holds a batch of this import"};
+  const std::string backend =
+      fmt::format("{}, backend {}, from {}", holder.text(0, 1), holder.text(0, 0), holder.text(0, 2));
+  if (holder.boolean(0, 3))
+    return Holder{Wait::orphan,
+                  fmt::format("the server to end the transaction of a loader that died ({})", backend)};
+  return Holder{Wait::batch, fmt::format("another process that loads a batch of this import ({})", backend)};
 }
 
 Result<std::vector<ImportTotals>> ImportLedger::totals() {
@@ -281,16 +214,28 @@ Status ImportLedger::for_each_reject(std::size_t input, const TakeReject& take) 
   }
 }
 
+// Another loader has it for as long as it publishes what is staged.
+Status ImportLedger::begin_with_job(Connection& connection) {
+  const std::string lock = fmt::format("SELECT FROM hypercopy.job WHERE id = {} FOR UPDATE", job_);
+  auto locked = connection.execute(
+      fmt::format("BEGIN; SET LOCAL lock_timeout TO '{}'; {}; SET LOCAL lock_timeout TO 0", kSilence, lock));
+  if (locked) return {};
+  if (locked.error().sqlstate != sqlstate::kLockNotAvailable) return fail(std::move(locked).error());
+  presence_->say_waiting(Wait::job, "another process that begins or ends this import");
+  HYPERCOPY_TRY(connection.execute("ROLLBACK; BEGIN; " + lock));
+  return {};
+}
+
 // One transaction that waits for the disk: with it all that it saw is durable, also what was committed without waiting.
 Result<bool> ImportLedger::finish() {
   return control_.ask([&](Connection& connection) -> Result<bool> {
-    HYPERCOPY_TRY(connection.execute("BEGIN"));
+    HYPERCOPY_TRY(begin_with_job(connection));
     HYPERCOPY_ASSIGN(const QueryResult complete,
                      connection.execute(fmt::format(
                          "SELECT FROM hypercopy.job WHERE id = {0} AND state = 'loading' AND NOT "
                          "EXISTS (SELECT FROM hypercopy.input WHERE job = {0} AND NOT complete) AND "
                          "NOT EXISTS (SELECT FROM hypercopy.interval WHERE job = {0} AND done_by IS "
-                         "NULL) FOR UPDATE",
+                         "NULL)",
                          job_)));
     if (complete.rows() == 1) {
       HYPERCOPY_ASSIGN(const std::string published, publish(connection));

@@ -47,6 +47,7 @@ Result<ImportLedger> ImportLedger::open(const Connect& connect, const ImportJob&
                                   [](const ImportInput& input) { return input.size.has_value(); });
   ImportLedger ledger(connect, std::move(options), shared, stop);
   ledger.presence_->builds_chunks = ledger.options_.builds_chunks;
+  ledger.presence_->on_wait = ledger.options_.on_wait;
   auto opened = ledger.control_.ask([&](Connection& connection) -> Status {
     ledger.quoted_run_ = connection.quote_literal(ledger.options_.run_id);
     HYPERCOPY_TRY(ledger.check_target(job, connection));
@@ -182,7 +183,9 @@ Status ImportLedger::compare(const ImportJob& job, Connection& connection) {
     return fail(ErrorKind::usage,
                 fmt::format("--truncate would empty the table under {}, which is {}",
                             quoted_name(job.import_id), done_ ? "done" : "half done"),
-                fmt::format("To go on, leave --truncate out. To begin again: hypercopy imports forget {}",
+                fmt::format("{}. To empty the table and load all of it again, forget the import first "
+                            "(hypercopy imports forget {}), then run this command again.",
+                            done_ ? "Nothing is left to be loaded" : "To load the rest, leave --truncate out",
                             job.import_id));
   }
   return anything_done ? check_rows_are_there(job, connection) : Status{};
@@ -269,8 +272,7 @@ Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& conn
 // Its job is locked meanwhile: of several loaders one creates it.
 Status ImportLedger::prepare_staging(const ImportJob& job, Connection& connection) {
   if (options_.staging == nullptr || done_) return {};
-  HYPERCOPY_TRY(
-      connection.execute(fmt::format("BEGIN; SELECT FROM hypercopy.job WHERE id = {} FOR UPDATE", job_)));
+  HYPERCOPY_TRY(begin_with_job(connection));
   HYPERCOPY_ASSIGN(const bool there, options_.staging->exists(connection));
   if (!there) {
     HYPERCOPY_ASSIGN(

@@ -9,11 +9,17 @@
 // Errors:  usage: another process loads what cannot be shared; those of connecting.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "hypercopy/import_ledger.hpp"
 
 namespace hypercopy {
+
+// How long nothing is said about what another process lets this one wait for.
+inline constexpr std::string_view kSilence = "2s";
 
 struct ImportLedger::Presence {
   Connect make_connection;
@@ -23,12 +29,18 @@ struct ImportLedger::Presence {
   int job = 0;  // 0: not known yet
 
   int backend = 0;  // that has the lock; 0: none yet
+  std::function<void(const std::string& what)> on_wait{};
+  std::set<Wait> said{};  // what was waited for
 
   [[nodiscard]] Result<Connection> connect();
   [[nodiscard]] Status settle_in(Connection& connection);
+  // Each kind once.
+  void say_waiting(Wait kind, const std::string& what);
 
  private:
-  [[nodiscard]] Status take_lock(Connection& connection) const;
+  [[nodiscard]] Status take_lock(Connection& connection);
+  [[nodiscard]] Result<bool> try_lock(Connection& connection, std::string_view timeout) const;
+  [[nodiscard]] bool is_alone() const { return !shared || builds_chunks; }
 };
 
 }  // namespace hypercopy

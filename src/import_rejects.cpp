@@ -1,6 +1,9 @@
 #include "import_rejects.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,6 +16,9 @@ namespace hypercopy {
 
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr std::string_view kNewSuffix = ".new";
 // A statement of rejects is about as large as this, and not as a whole batch of them in hexadecimal.
 constexpr std::size_t kStatementBytes = std::size_t{1} << 20;
 
@@ -26,16 +32,48 @@ std::string text_sql(std::string_view text) {
   return fmt::format("pg_catalog.convert_from({}, pg_catalog.pg_client_encoding())", bytes_sql(text));
 }
 
+// Whether it is such a new file with bytes in it, and nobody holds it any more (AppendFile): then its writer has died, on
+// whatever host.
+bool is_left_behind(const fs::path& found, const std::string& prefix) {
+  const std::string name = found.filename().string();
+  if (!name.starts_with(prefix) || !name.ends_with(kNewSuffix) ||
+      name.size() <= prefix.size() + kNewSuffix.size())
+    return false;
+  const auto pid =
+      std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - kNewSuffix.size());
+  if (pid.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  const int fd = ::open(found.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return false;
+  struct stat info {};
+  const bool is = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+                  ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  ::close(fd);
+  return is;
+}
+
+void remove_left_behind(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  const std::string prefix = fs::path(path).filename().string() + ".";
+  std::error_code failed;  // what cannot be looked at stays
+  std::vector<fs::path> left;
+  for (fs::directory_iterator at(folder.empty() ? "." : folder, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    if (is_left_behind(at->path(), prefix)) left.push_back(at->path());
+  }
+  for (const auto& file : left) fs::remove(file, failed);
+}
+
 // A file that takes its name, and the place of an older one, when it is whole. Several loaders of an import may write it at
 // once, each from the same ledger: the last one's stays.
 class NewFile {
  public:
   explicit NewFile(const std::string& path)
-      : path_(path), file_(fmt::format("{}.{}.new", path, ::getpid())) {}
+      : path_(path), file_(fmt::format("{}.{}{}", path, ::getpid(), kNewSuffix)) {}
 
   Status begin() {
     std::error_code ignored;  // what stands there is the rest of a run that died
-    std::filesystem::remove(file_.path(), ignored);
+    fs::remove(file_.path(), ignored);
+    remove_left_behind(path_);
     return file_.open();
   }
   Status append(std::string_view bytes) {
@@ -49,7 +87,7 @@ class NewFile {
   }
   Status take_name() {
     std::error_code failed;
-    std::filesystem::rename(file_.path(), path_, failed);
+    fs::rename(file_.path(), path_, failed);
     if (!failed) return {};
     return fail(ErrorKind::output, fmt::format("cannot write {}: {}", path_, failed.message()));
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hypercopy/reject_files.hpp"
+#include "hypercopy/source.hpp"
 #include "import_job.hpp"
 #include "import_rejects.hpp"
 #include "load_summary.hpp"
@@ -18,6 +19,9 @@ Result<ImportRun> ImportRun::open(const LoadPlan& plan, AtomicStaging* staging,
                                   LoadSummary& summary, const Cancellation& run_stop) {
   HYPERCOPY_ASSIGN(const ImportJob job, describe_import(plan, environment.cancellation));
   const auto reject_files_are_free = [&plan] { return refuse_used_reject_files(plan.reject_files); };
+  const auto say_waiting = [&console = environment.console](const std::string& what) {
+    console.log(LogLevel::info, fmt::format("waiting for {}; Ctrl-C leaves", what));
+  };
   HYPERCOPY_ASSIGN(ImportLedger ledger, ImportLedger::open(connect, job,
                                                            {.run_id = summary.run_id,
                                                             .retry_timeout = plan.options.retry_timeout,
@@ -25,13 +29,13 @@ Result<ImportRun> ImportRun::open(const LoadPlan& plan, AtomicStaging* staging,
                                                             .into_empty = plan.options.resume_into_empty,
                                                             .staging = staging,
                                                             .builds_chunks = plan.options.build_chunks,
-                                                            .may_begin = reject_files_are_free},
+                                                            .may_begin = reject_files_are_free,
+                                                            .on_wait = say_waiting},
                                                            {environment.cancellation}));
   ledger.stop_at({run_stop});
   HYPERCOPY_ASSIGN(const auto totals, ledger.totals());
-  std::uint64_t rejected = 0;
-  for (const auto& input : totals) rejected += input.rejected_by_others;
-  if (rejected == 0) HYPERCOPY_TRY(reject_files_are_free());
+  for (const auto& input : totals) summary.rejected_before += input.rejected_by_others;
+  if (summary.rejected_before == 0) HYPERCOPY_TRY(reject_files_are_free());
   ImportRun run(std::move(ledger), plan, summary);
   if (run.ledger_.was_begun()) run.note_what_is_done(totals, environment.console);
   return run;
@@ -52,7 +56,7 @@ Status ImportRun::write_rejects() {
   if (plan_.reject_files.empty()) return {};
   std::vector<std::string> names;
   names.reserve(plan_.files.size());
-  for (const auto& file : plan_.files) names.push_back(file == "-" ? "standard input" : file);
+  for (const auto& file : plan_.files) names.push_back(source_name(file));
   auto written = write_reject_files(ledger_, plan_.reject_files, names);
   if (written) {
     summary_.reject_files = std::move(*written);
@@ -74,6 +78,7 @@ Status ImportRun::sum_up() {
   LedgerTotals sum{.attempts_again = summary_.totals.attempts_again};
   std::uint64_t staged = 0;
   summary_.input_totals.clear();
+  summary_.rejected_before = 0;
   for (const auto& input : totals) {
     LedgerTotals one{.committed = input.mine,
                      .already_done = input.others,

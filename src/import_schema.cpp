@@ -6,12 +6,11 @@
 #include <string_view>
 
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
-
-constexpr std::string_view kInsufficientPrivilege = "42501";
 
 // Of the tables below: whoever changes them in any way, or what a recorded cut of windows comes to (WindowCut), counts it up.
 // The comment on the first tells what there is.
@@ -142,7 +141,7 @@ Status ensure_import_schema(Connection& connection) {
   if (created) return {};
   if (connection.in_transaction()) HYPERCOPY_TRY(connection.execute("ROLLBACK"));
   Error error = std::move(created).error();
-  if (error.sqlstate == kInsufficientPrivilege) {
+  if (error.sqlstate == sqlstate::kInsufficientPrivilege) {
     error.message = "the import ledger cannot be created: " + error.message;
     error.hint =
         "--import-id keeps its ledger in the schema hypercopy of the target's database. Who may create it "
@@ -154,7 +153,7 @@ Status ensure_import_schema(Connection& connection) {
 }
 
 Error with_ledger_grants(Error error) {
-  if (error.sqlstate != kInsufficientPrivilege || !error.hint.empty()) return error;
+  if (error.sqlstate != sqlstate::kInsufficientPrivilege || !error.hint.empty()) return error;
   error.hint =
       "The import ledger belongs to another role. Its owner runs: GRANT USAGE ON SCHEMA hypercopy TO "
       "the_loading_role; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hypercopy TO "

@@ -8,12 +8,12 @@
 
 #include "human_units.hpp"
 #include "resuming_command.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-constexpr std::string_view kLockNotAvailable = "55P03";
 // The server notices within this time that the program at a connection's other end is dead.
 constexpr std::string_view kPatience = "2s";
 
@@ -130,7 +130,7 @@ Result<bool> lock_if_abandoned(Connection& connection, std::uint32_t target) {
       fmt::format("BEGIN; SET LOCAL lock_timeout TO '{}'; SELECT pg_catalog.pg_advisory_lock({}); COMMIT",
                   kPatience, lock_keys(target)));
   if (locked) return true;
-  if (locked.error().sqlstate != kLockNotAvailable) return fail(std::move(locked).error());
+  if (locked.error().sqlstate != sqlstate::kLockNotAvailable) return fail(std::move(locked).error());
   HYPERCOPY_TRY(connection.execute("ROLLBACK"));
   return false;
 }

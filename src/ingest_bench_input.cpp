@@ -18,7 +18,7 @@ Result<BenchInput::State> BenchInput::state_of(const std::string& path) {
   if (path == "-" || !S_ISREG(status.st_mode)) {
     return fail(ErrorKind::usage,
                 fmt::format("{} is not a regular file: bench loads the same input again and again",
-                            path == "-" ? "standard input" : path),
+                            source_name(path)),
                 "Write it to a file first, and name that.");
   }
   return State{.bytes = static_cast<std::uint64_t>(status.st_size),

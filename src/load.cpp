@@ -52,18 +52,6 @@ class ServerNotices {
   std::set<std::string> seen_;  // protected by mutex_
 };
 
-void say_at_start(const LoadPlan& plan, const LoadOptions& options, Console& console) {
-  for (const auto& notice : plan.notices) console.log(LogLevel::info, notice);
-  console.log(LogLevel::verbose,
-              fmt::format("{} {}.{} on PostgreSQL {}, client_encoding {}, {} kernel, batches of {} bytes",
-                          to_string(plan.table.kind), plan.table.schema, plan.table.name, plan.server_version,
-                          plan.session.client_encoding, to_string(plan.kernel), plan.batch_bytes));
-  if (options.jobs == 0 && !plan.single_transaction) {
-    console.log(LogLevel::info, fmt::format("using {} worker{} (one per core, at most 8; -j sets it)",
-                                            plan.jobs, plan.jobs == 1 ? "" : "s"));
-  }
-}
-
 // Nothing where it is not asked for.
 Result<std::unique_ptr<JobPause>> pause_jobs(const LoadPlan& plan, Connector& connector,
                                              const LoadEnvironment& environment, const std::string& run_id) {
@@ -101,7 +89,6 @@ Status plan_and_run(const LoadOptions& options, const LoadEnvironment& environme
   HYPERCOPY_ASSIGN(PlannedLoad planned, make_plan(options, connector, application_name(summary.run_id, 1),
                                                   summary.run_id, environment.cancellation, at_table));
   describe_plan(planned.plan, options.table, summary);
-  say_at_start(planned.plan, options, environment.console);
   HYPERCOPY_ASSIGN(const auto pause, pause_jobs(planned.plan, connector, environment, summary.run_id));
   HYPERCOPY_TRY(PlannedRun(planned, connector, environment, summary).run());
   if (!summary.complete || summary.error) return {};

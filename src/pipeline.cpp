@@ -92,8 +92,7 @@ class Pipeline {
     }
     wait(finish, watch);
     threads.clear();
-    while (const auto batch = queue_.drain())
-      ledger_.dropped({batch->records, batch->bytes().size(), batch->file->index});
+    while (const auto batch = queue_.drain()) ledger_.dropped(size_of(*batch));
     if (gate_ && read_everything_ && !ledger_.error()) {
       if (auto judged = gate_->judge_at_end(); !judged) ledger_.set_error(std::move(judged).error());
     }
@@ -163,7 +162,7 @@ class Pipeline {
   }
 
   Status hand_over(Batch& batch, TimeShares& share) {
-    const BatchSize size{batch.records, batch.bytes().size(), batch.file->index};
+    const BatchSize size = size_of(batch);
     ledger_.split(size);
     const Stopwatch watch(share.reader_waiting);
     if (queue_.push(batch)) return {};

@@ -77,6 +77,19 @@ PipelineOptions pipeline_options(const LoadPlan& plan) {
                          .max_rejects = options.max_rejects};
 }
 
+// An import that is done needs none of it.
+void say_at_start(const LoadPlan& plan, Console& console) {
+  for (const auto& notice : plan.notices) console.log(LogLevel::info, notice);
+  console.log(LogLevel::verbose,
+              fmt::format("{} {}.{} on PostgreSQL {}, client_encoding {}, {} kernel, batches of {} bytes",
+                          to_string(plan.table.kind), plan.table.schema, plan.table.name, plan.server_version,
+                          plan.session.client_encoding, to_string(plan.kernel), plan.batch_bytes));
+  if (plan.options.jobs == 0 && !plan.single_transaction) {
+    console.log(LogLevel::info,
+                fmt::format("using {} (one per core, at most 8; -j sets it)", counted(plan.jobs, "worker")));
+  }
+}
+
 WindowOptions window_options(const LoadPlan& plan) {
   return {.memory_bytes = plan.order_memory,
           .slice = {.bytes = plan.batch_bytes,
@@ -123,9 +136,12 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   HYPERCOPY_ASSIGN(run_stop_, Cancellation::create());
   HYPERCOPY_TRY(tidy_up());
   if (!plan_.options.import_id.empty()) HYPERCOPY_TRY(open_import());
+  const bool was_done = import_ && import_->ledger().is_done();
+  if (!was_done) say_at_start(plan_, environment_.console);
   HYPERCOPY_TRY(indexes.open());
   const auto job = import_ ? std::optional(import_->ledger().job()) : std::nullopt;
-  if (import_ && import_->ledger().is_done()) {
+  if (was_done) {
+    summary_.notices.clear();
     HYPERCOPY_TRY(building_.begin(job));
     HYPERCOPY_TRY(building_.end());
     return import_->sum_up();

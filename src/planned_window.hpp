@@ -14,8 +14,8 @@
 
 namespace hypercopy {
 
-// What was read again is not what it was.
-[[nodiscard]] Error input_changed(const std::string& name, const PlannedInterval& interval);
+// What was read again is not what it was, somewhere in front of `behind`.
+[[nodiscard]] Error input_changed(const std::string& name, const Position& first, const Position& behind);
 
 class WindowReadAgain {
  public:
@@ -33,6 +33,7 @@ class WindowReadAgain {
 
   std::optional<TimeWindow> window_{};
   PlannedInterval of_{};  // its first slice
+  Position behind_{};     // its last record
 };
 
 }  // namespace hypercopy

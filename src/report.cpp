@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "human_units.hpp"
+#include "hypercopy/source.hpp"
 
 namespace hypercopy {
 namespace {
@@ -250,10 +251,6 @@ std::string left_out_lines(const LedgerTotals& totals) {
                         counted(totals.records_conflicted, "record"),
                         totals.records_conflicted == 1 ? "was" : "were");
   }
-  if (totals.records_rejected > 0) {
-    text += fmt::format("\n{} {} rejected", counted(totals.records_rejected, "record"),
-                        totals.records_rejected == 1 ? "was" : "were");
-  }
   if (totals.skipped.records > 0) {
     text += fmt::format("\nwarning: {} {} refused by the server and skipped as asked: not in the table",
                         batches_of(totals.skipped), totals.skipped.batches == 1 ? "was" : "were");
@@ -266,6 +263,25 @@ std::string left_out_lines(const LedgerTotals& totals) {
   return text;
 }
 
+// Reject files of an import hold those of all of its runs.
+std::string rejected_lines(const LoadSummary& summary) {
+  const std::uint64_t mine = summary.totals.records_rejected;
+  const std::uint64_t before = summary.rejected_before;
+  std::string text;
+  if (mine > 0) text += fmt::format("\n{} rejected", counted(mine, "record was", "records were"));
+  if (mine > 0 && before > 0)
+    text += fmt::format(" by this run, {} by earlier runs or other loaders of this import: {} in all",
+                        grouped(before), grouped(mine + before));
+  if (mine == 0 && before > 0) {
+    text += fmt::format("\n{} rejected when this import ran", counted(before, "record was", "records were"));
+  }
+  if (mine + before > 0 && summary.reject_files.empty() && !summary.import_id.empty() && !summary.error &&
+      summary.interrupted_by == 0) {
+    text += "\nits ledger has them: the same command with --on-error reject writes them into a reject file";
+  }
+  return text;
+}
+
 // Where the bad records are, and how to go on.
 std::string reject_lines(const LoadSummary& summary) {
   constexpr std::size_t kMostNamed = 5;
@@ -273,8 +289,8 @@ std::string reject_lines(const LoadSummary& summary) {
   std::string text;
   for (std::size_t index = 0; index < std::min(files.size(), kMostNamed); ++index) {
     const RejectFile& file = files[index];
-    text += fmt::format("\nthose of {} are in {}, the reasons in {}", summary.sources[file.input], file.path,
-                        file.reasons);
+    text += fmt::format("\nthose of {} are in {}, the reasons in {}",
+                        source_name(summary.sources[file.input]), file.path, file.reasons);
   }
   if (files.size() > kMostNamed) text += fmt::format("\nand {} more reject files", files.size() - kMostNamed);
   if (!files.empty() && !summary.error) {
@@ -400,6 +416,7 @@ std::string summary_text(const LoadSummary& summary, bool verbose) {
   const bool stopped = !loaded && (summary.error.has_value() || summary.interrupted_by != 0);
   std::string text = stopped || loaded ? stopped_line(summary) : loaded_line(summary);
   text += left_out_lines(summary.totals);
+  text += rejected_lines(summary);
   text += reject_lines(summary);
   text += index_lines(summary);
   text += built_lines(summary);

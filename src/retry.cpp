@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <string_view>
 
+#include "sqlstate.hpp"
+
 namespace hypercopy {
 
 namespace {
@@ -15,8 +17,9 @@ using Codes = std::array<std::string_view, 7>;
 
 // Operator intervention as far as it passes: admin_shutdown, crash_shutdown, cannot_connect_now. Not query_canceled
 // (somebody wanted that), nor database_dropped.
-constexpr std::string_view kReadOnly = "25006";
-constexpr Codes kTransient{"40001", "40P01", "55P03", "57P01", "57P02", "57P03", kReadOnly};
+constexpr Codes kTransient{
+    "40001", sqlstate::kDeadlockDetected,      sqlstate::kLockNotAvailable, "57P01", "57P02",
+    "57P03", sqlstate::kReadOnlySqlTransaction};
 
 }  // namespace
 
@@ -30,7 +33,7 @@ bool is_transient(const Error& error) {
   return std::ranges::find(kTransient, code) != kTransient.end();
 }
 
-bool is_read_only(const Error& error) { return error.sqlstate == kReadOnly; }
+bool is_read_only(const Error& error) { return error.sqlstate == sqlstate::kReadOnlySqlTransaction; }
 
 std::optional<Backoff::Duration> Backoff::next(Clock::time_point now) {
   if (!first_failure_) {

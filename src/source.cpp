@@ -16,8 +16,6 @@ namespace hypercopy {
 
 namespace {
 
-constexpr std::string_view kStandardInput = "standard input";
-
 Error input_error(std::string message, std::string hint = {}) {
   return Error{.kind = ErrorKind::input, .message = std::move(message), .hint = std::move(hint)};
 }
@@ -142,9 +140,11 @@ Status append_matches(const std::string& pattern, std::vector<std::string>& file
 
 }  // namespace
 
+std::string source_name(const std::string& path) { return path == "-" ? "standard input" : path; }
+
 Result<std::unique_ptr<Source>> open_source(const std::string& path, const Cancellation& cancellation) {
   const bool standard_input = path == "-";
-  std::string name(standard_input ? kStandardInput : std::string_view(path));
+  std::string name = source_name(path);
   // A FIFO that nobody writes would block open(2), which no request to stop could end. Opened like this, poll(2) waits
   // for the first writer instead.
   const int flags = O_RDONLY | O_CLOEXEC | (is_fifo(path) ? O_NONBLOCK : 0);

@@ -66,6 +66,8 @@ class BatchReader {
 
   // Exactly these bytes. What cannot seek must be at them. Then only take() or go_on_at() may follow.
   [[nodiscard]] Result<Batch> take(const BatchExtent& extent, const std::shared_ptr<const InputFile>& file);
+  // The input has no more, and the extent does.
+  [[nodiscard]] Error ends_early(const BatchExtent& extent) const;
   // The next record that is cut begins here. What cannot seek must be there. `total_records`: what is still wanted.
   [[nodiscard]] Status go_on_at(const Position& at, NewlineStyle newline, std::uint64_t total_records);
 

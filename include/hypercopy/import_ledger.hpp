@@ -62,6 +62,8 @@ struct ImportJob {
 struct WindowCut {
   SliceLimits slice{};
   TimeField field{};
+
+  friend bool operator==(const WindowCut&, const WindowCut&) = default;
 };
 
 // How far an input is planned.
@@ -91,6 +93,7 @@ struct PlannedWindow {
   Position behind{};
   NewlineStyle newline = NewlineStyle::unknown;
   std::vector<SliceContent> slices{};
+  std::optional<WindowCut> cut{};  // by what it is: must be the one that is recorded
 };
 
 // Of one input, over all intervals that are done.
@@ -132,6 +135,8 @@ class ImportLedger {
     bool builds_chunks = false;  // side tables of the job may hold what is done; it has one loader at a time
     // Asked before a new job is committed; its error leaves nothing of it.
     std::function<Status()> may_begin{};
+    // Told what another process lets this one wait for, when it has waited for some seconds; each kind once.
+    std::function<void(const std::string& what)> on_wait{};
   };
 
   // Begins the job or finds it again, and refuses what does not fit it.
@@ -155,10 +160,11 @@ class ImportLedger {
   [[nodiscard]] Result<PlannedInput> input(std::size_t number);
   // The first run settles where the records begin and how they are read; a later one must find the same.
   // `prologue`: its bytes in front of the first record. `cut`: where this run regroups it; what is recorded already holds.
+  // One question where all that is there: asked again after a lost race, since a failover may have taken it back.
   [[nodiscard]] Result<PlannedInput> start_input(std::size_t number, const Position& first,
                                                  const std::string& mapping, std::string_view prologue,
                                                  const std::optional<WindowCut>& cut = {});
-  // False: somebody has planned these bytes, or others behind them, before.
+  // False: somebody has planned these bytes, or others behind them, before; or windows are cut otherwise now.
   [[nodiscard]] Result<bool> plan(const PlannedInterval& interval, const Position& behind);
   [[nodiscard]] Result<bool> plan(const PlannedWindow& window);
   // False as for plan().
@@ -199,14 +205,22 @@ class ImportLedger {
   [[nodiscard]] Status take_presence(Connection& connection);
   [[nodiscard]] Status prepare_staging(const ImportJob& job, Connection& connection);
 
-  [[nodiscard]] Status record_cut(std::size_t number, const WindowCut& cut);
-  [[nodiscard]] Result<bool> is_planned(std::size_t input, std::uint64_t begin_byte, std::uint64_t end_byte,
-                                        const std::string& contents);
+  [[nodiscard]] Status begin_input(std::size_t number, const Position& first, const std::string& mapping,
+                                   std::string_view prologue, Connection& connection) const;
+  [[nodiscard]] Status record_cut(std::size_t number, const WindowCut& cut, Connection& connection) const;
+  [[nodiscard]] Result<bool> is_planned(const PlannedWindow& window, const std::string& contents);
   [[nodiscard]] Result<std::vector<PlannedInterval>> find_intervals(std::size_t input,
                                                                     const std::string& which);
   [[nodiscard]] Result<bool> read_done(Connection& connection) const;
   [[nodiscard]] Result<std::string> publish(Connection& connection);
-  [[nodiscard]] Status end_orphan(const PlannedInterval& interval);
+  enum class Wait : std::uint8_t { lock, job, batch, orphan };
+  // Begins a transaction that has the job's row for itself.
+  [[nodiscard]] Status begin_with_job(Connection& connection);
+  struct Holder {
+    Wait kind = Wait::batch;
+    std::string words;
+  };
+  [[nodiscard]] Result<Holder> look_at_holder(const PlannedInterval& interval);
 
   Options options_;
   std::unique_ptr<Presence> presence_;  // where control_ finds it, wherever the ledger is

@@ -36,6 +36,9 @@ class Source {
   [[nodiscard]] virtual std::optional<std::uint64_t> size() const = 0;
 };
 
+// As Source::name() gives it.
+[[nodiscard]] std::string source_name(const std::string& path);
+
 // Opens one input: "-" is standard input. `cancellation` must outlive the source.
 [[nodiscard]] Result<std::unique_ptr<Source>> open_source(const std::string& path,
                                                           const Cancellation& cancellation);

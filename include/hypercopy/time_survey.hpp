@@ -36,6 +36,8 @@ struct TimeField {
   std::int64_t interval = 0;  // of a range; 0: no ranges
   bool utc = false;           // TimeZone is UTC: a timestamptz without offset is exact
   int server_version = 0;     // PQserverVersion, for spellings that only newer servers read
+
+  friend bool operator==(const TimeField&, const TimeField&) = default;
 };
 
 // Whether such a column can be surveyed: timestamps, dates, integers, and UUIDs of version 7.

@@ -34,6 +34,8 @@ inline constexpr std::size_t kMostOrderMemory = std::size_t{4} << 30;
 struct SliceLimits {
   std::size_t bytes = kDefaultBatchBytes;
   std::uint64_t records = UINT64_MAX;
+
+  friend bool operator==(const SliceLimits&, const SliceLimits&) = default;
 };
 
 // What a slice consists of.

@@ -36,6 +36,10 @@
 
 namespace hypercopy {
 
+[[nodiscard]] inline BatchSize size_of(const Batch& batch) {
+  return {.records = batch.records, .bytes = batch.bytes().size(), .input = batch.file->index};
+}
+
 struct WorkerPolicy {
   std::string relation;  // the table's name as it stands in the server's CONTEXT
   bool may_suppress_rows =

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <stdexcept>
 
 #include "support/fault_load.hpp"
@@ -105,6 +106,58 @@ TEST_F(FaultFailover, AnImportLoadsAgainWhatTheStandbyNeverHad) {
   expect_all_rows();
   expect_success(finish_load(*start_load(kImport)), 0);
   expect_all_rows();
+}
+
+// How windows are cut is lost, and another loader records it otherwise before the first one is back: that holds for both.
+TEST_F(FaultFailover, WindowsAreCutAsItWasRecordedLast) {
+  make_target({.rows = 12'000, .batch_rows = 1000, .jobs = 2}, "TABLE", "PARTITION BY RANGE (at)");
+  const auto options = [](const std::vector<std::string>& more) {
+    std::vector<std::string> all = kImport;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto by_time = [&](const char* slice) {
+    return options({"--order-by-time", "on", "--order-memory", "100KB", "--batch-bytes", slice});
+  };
+  const auto blocked = [this] {
+    await_there(
+        "SELECT count(*) = 2 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker %' "
+        "AND "
+        "wait_event_type = 'Lock'");
+  };
+  connect().execute(
+      "CREATE TABLE all_times PARTITION OF t DEFAULT; "
+      "ALTER TABLE t ADD CONSTRAINT refused CHECK (id <> 1500)");
+  EXPECT_EQ(finish_load(*start_load(options({"--order-by-time", "off"}))).outcome.exit_code, 1);
+  connect().execute("ALTER TABLE t DROP CONSTRAINT refused");
+  await_caught_up();
+  cut_replication();
+
+  auto holder = std::make_unique<Server>(private_server_->dsn());
+  holder->execute("BEGIN; LOCK TABLE t IN SHARE MODE");
+  const auto first = start_load(by_time("16KB"));
+  blocked();
+  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "16384");
+  first->signal(SIGSTOP);
+  fail_over();
+  EXPECT_EQ(connect().value("SELECT cut IS NULL FROM hypercopy.input"), "t");
+  holder = std::make_unique<Server>(private_server_->dsn());
+  holder->execute("BEGIN; LOCK TABLE t IN SHARE MODE");
+  const auto other = start_load(by_time("4KB"));
+  blocked();
+  other->signal(SIGKILL);
+  static_cast<void>(other->wait());
+  EXPECT_EQ(connect().value("SELECT NOT complete FROM hypercopy.input"), "t");
+  holder.reset();
+  first->signal(SIGCONT);
+  const Checked run = finish_load(*first);
+  EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.err;
+  expect_all_rows();
+  EXPECT_EQ(connect().value("SELECT cut->>'slice_bytes' FROM hypercopy.input"), "4096");
+  EXPECT_EQ(connect().value("SELECT count(DISTINCT begin_byte) > 5 AND max(bytes) <= 4096 FROM "
+                            "hypercopy.interval WHERE slices > 1"),
+            "t");
+  expect_success(finish_load(*start_load(kImport)), 0);
 }
 
 // Nothing says which rows those are: all that was committed is in doubt, and exit 0 would be a lie.

@@ -1,5 +1,8 @@
 // --import-id: whatever ended a load, the same command goes on, and every record is in the table once.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -12,6 +15,7 @@
 #include "hypercopy/import_ledger.hpp"
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
+#include "support/forget_imports.hpp"
 #include "support/open_pipe.hpp"
 #include "support/own_lock.hpp"
 #include "support/role.hpp"
@@ -30,14 +34,7 @@ std::string numbers(std::uint64_t from = 1, std::uint64_t to = kRows) {
 class Import : public CheckedLoadTest {
  protected:
   void TearDown() override {
-    if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") {
-      for (const std::string table : {"reject", "interval", "input"}) {
-        server().execute(fmt::format(
-            "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id LIKE '{}%')",
-            table, schema()));
-      }
-      server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id LIKE '{}%'", schema()));
-    }
+    if (!IsSkipped()) forget_imports(server(), schema());
     CheckedLoadTest::TearDown();
   }
 
@@ -141,6 +138,9 @@ TEST_F(Import, ASecondRunFindsNothingToDo) {
   expect_success(second, 0);
   EXPECT_TRUE(says(second, "is done: nothing was left to load"));
   EXPECT_EQ(second.report["totals"]["already_done"]["records"], kRows);
+  const Checked third = run("t", {"--import-id", id(), file});
+  expect_success(third, 0);
+  EXPECT_TRUE(says_not(third, "using ")) << "workers";
   expect_each_row_once();
 }
 
@@ -186,14 +186,10 @@ TEST_F(Import, TwoLoadersShareTheWorkAndNeitherEndsBeforeAllIsCommitted) {
   // The same bytes at another path.
   Process second({"load", "-w", "-d", dsn(), "-t", "t", "--import-id", id(), "--batch-rows", "20",
                   "--progress", "none", input("there.csv")});
-  // It has nothing left to load and waits for the interval that the first one holds: a second time when it has seen that
-  // its loader lives, whom nothing happens.
-  await_loader_that_waits();
-  const std::string seen = server().value("SELECT now()");
-  await(fmt::format(
-      "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % control' AND "
-      "wait_event_type = 'Lock' AND xact_start > '{}'",
-      seen));
+  // It has nothing left to load and waits for the interval that the first one holds: also when it has seen that its loader
+  // lives, whom nothing happens.
+  EXPECT_TRUE(
+      second.await_said("waiting for another process that loads a batch of this import (hypercopy load"));
   release(holder);
   const Outcome there = second.wait();
   EXPECT_EQ(there.exit_code, 0) << there.err;
@@ -319,6 +315,53 @@ TEST_F(Import, AsynchronousCommitsEndInADurableOne) {
   expect_success(run("t", arguments({"--async-commit", input()})), kRows);
   EXPECT_EQ(ledger("count(*) FILTER (WHERE done_by IS NULL)"), "0");
   expect_each_row_once();
+}
+
+// Exit 3 has its reason and its file, whoever rejected them.
+TEST_F(Import, TellsWhatEachRunRejectedAndWhereItIs) {
+  server().execute("CREATE TABLE t (a int CHECK (a % 100 <> 0))");
+  const std::vector<std::string> plain{"--import-id", id(), "--batch-rows", "50", "-j", "1", input()};
+  std::vector<std::string> rejects = plain;
+  rejects.insert(rejects.end(), {"--on-error", "reject"});
+  std::vector<std::string> few = rejects;
+  few.insert(few.end(), {"--max-rejects", "5"});
+  EXPECT_EQ(run("t", few).outcome.exit_code, 1);
+  rows_before_ = count("t");
+  const Checked rest = run("t", rejects);
+  EXPECT_EQ(rest.outcome.exit_code, 3);
+  EXPECT_TRUE(says(
+      rest,
+      "5 records were rejected by this run, 5 by earlier runs or other loaders of this import: 10 in all"));
+  EXPECT_TRUE(says(rest, "input.csv.rejects"));
+  rows_before_ = kRows - 10;
+  const Checked again = run("t", rejects);
+  EXPECT_EQ(again.outcome.exit_code, 3);
+  EXPECT_TRUE(says(again, "10 records were rejected when this import ran"));
+  EXPECT_TRUE(says(again, "input.csv.rejects"));
+  const Checked other = run("t", plain);
+  EXPECT_EQ(other.outcome.exit_code, 3);
+  EXPECT_TRUE(says(other, "10 records were rejected when this import ran"));
+  EXPECT_TRUE(says(other, "the same command with --on-error reject writes them into a reject file"));
+}
+
+// Of a run that died while it wrote its reject files; not of one that writes them now.
+TEST_F(Import, RemovesNewRejectFilesThatNobodyWrites) {
+  server().execute("CREATE TABLE t (a int CHECK (a % 100 <> 0))");
+  const std::string path = input();
+  const std::string dead = folder_.file("input.csv.rejects.123.new", "100\n");
+  const std::string dead_reasons = folder_.file("input.csv.rejects.jsonl.123.new", "{}\n");
+  const std::string living = folder_.file("input.csv.rejects.124.new", "100\n");
+  const std::string other = folder_.file("input.csv.rejects.old.new", "100\n");
+  const int held = ::open(living.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
+  const Checked done = run("t", arguments({"--on-error", "reject", path}));
+  ::close(held);
+  EXPECT_EQ(done.outcome.exit_code, 3);
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_FALSE(std::filesystem::exists(dead_reasons));
+  EXPECT_TRUE(std::filesystem::exists(living));
+  EXPECT_TRUE(std::filesystem::exists(other));
+  EXPECT_EQ(contents(path + ".rejects").substr(0, 8), "100\n200\n");
 }
 
 TEST_F(Import, ASuppressingTriggerIsAccountedFor) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,14 +44,37 @@ class LedgerOfAnImport : public ServerTest {
     Connector connector({.dbname = dsn()}, *cancellation_, {}, {});
     auto connection = connector.connect(name, {*cancellation_});
     if (!connection) throw std::runtime_error(to_string(connection.error()));
+    if (read_only_ && !connection->execute("SET default_transaction_read_only = on"))
+      throw std::runtime_error("a connection that only reads");
     return std::move(*connection);
+  }
+  // What makes the ledger connect again.
+  void end_loader() const {
+    server().execute(fmt::format(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {} "
+        "AND objid = (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
+        kImportLockClass, job_.import_id));
+  }
+  // As a failover to a standby that never had it.
+  void take_back(const std::string& columns) const {
+    server().execute(fmt::format(
+        "UPDATE hypercopy.input SET {} WHERE job = (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
+        columns, job_.import_id));
   }
   [[nodiscard]] Result<ImportLedger> try_open(const std::string& run) const {
     return ImportLedger::open(
         [this, run](StopAt) -> Result<Connection> {
           return connect(fmt::format("hypercopy load {} control", run));
         },
-        job_, {.run_id = run, .retry_timeout = std::chrono::minutes(1)}, {*cancellation_});
+        job_,
+        {.run_id = run,
+         .retry_timeout = std::chrono::minutes(1),
+         .on_wait =
+             [this](const std::string& what) {
+               waited_for_.push_back(what);
+               if (on_wait_) on_wait_();
+             }},
+        {*cancellation_});
   }
   [[nodiscard]] ImportLedger open(const std::string& run) const {
     auto ledger = try_open(run);
@@ -67,8 +91,14 @@ class LedgerOfAnImport : public ServerTest {
     const auto planned = ledger.plan(interval(begin, end), {.byte = end, .line = 1 + end, .record = 1 + end});
     return planned.value();
   }
-  static void start(ImportLedger& ledger) {
-    ASSERT_TRUE(ledger.start_input(0, {.byte = 0, .line = 1, .record = 1}, "columns", ""));
+  static void start(ImportLedger& ledger, const std::optional<WindowCut>& cut = {}) {
+    ASSERT_TRUE(ledger.start_input(0, {.byte = 0, .line = 1, .record = 1}, "columns", "", cut));
+  }
+  [[nodiscard]] static PlannedWindow two_slices() {
+    return {.first = {.byte = 0, .line = 1, .record = 1},
+            .behind = {.byte = 30, .line = 4, .record = 4},
+            .slices = {{.records = 2, .bytes = 18, .content = 77},
+                       {.records = 1, .bytes = 12, .content = UINT64_MAX}}};
   }
   [[nodiscard]] Batch batch(std::uint64_t begin, std::uint64_t end) {
     return {.buffer = PooledBuffer(pool_, *pool_.acquire()),
@@ -92,6 +122,9 @@ class LedgerOfAnImport : public ServerTest {
 
   std::unique_ptr<Cancellation> cancellation_;
   ImportJob job_;
+  mutable std::vector<std::string> waited_for_{};
+  std::function<void()> on_wait_{};
+  bool read_only_ = false;  // the connections that are made from now on
   BatchPool pool_{4, 64};
 };
 
@@ -115,10 +148,7 @@ TEST_F(LedgerOfAnImport, AllSlicesOfAWindowArePlannedAtOnceOrNone) {
   auto other = open("other");
   start(one);
   start(other);
-  const PlannedWindow window{.first = {.byte = 0, .line = 1, .record = 1},
-                             .behind = {.byte = 30, .line = 4, .record = 4},
-                             .slices = {{.records = 2, .bytes = 18, .content = 77},
-                                        {.records = 1, .bytes = 12, .content = UINT64_MAX}}};
+  const PlannedWindow window = two_slices();
   EXPECT_TRUE(*one.plan(window));
   EXPECT_FALSE(plan(other, 0, 10));
   PlannedWindow cut_elsewhere = window;
@@ -162,6 +192,51 @@ TEST_F(LedgerOfAnImport, TheFirstCutOfWindowsHolds) {
   EXPECT_EQ(held->field.interval, -7);
   EXPECT_TRUE(held->field.utc);
   EXPECT_EQ(held->field.server_version, 150002);
+}
+
+// A loader that loses races of plans asks it each time.
+TEST_F(LedgerOfAnImport, WhereABegunInputStandsIsOnlyRead) {
+  const WindowCut cut{.slice = {.bytes = 4096}, .field = {}};
+  auto ledger = open("one");
+  start(ledger, cut);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  read_only_ = true;
+  end_loader();
+  const auto state = ledger.start_input(0, {.byte = 0, .line = 1, .record = 1}, "columns", "", cut);
+  ASSERT_TRUE(state) << to_string(state.error());
+  EXPECT_EQ(state->planned.byte, 10U);
+  EXPECT_EQ(state->cut, cut);
+}
+
+TEST_F(LedgerOfAnImport, ABeginningThatAFailoverTookBackIsSaidAgain) {
+  const WindowCut cut{.slice = {.bytes = 4096}, .field = {}};
+  auto ledger = open("one");
+  start(ledger, cut);
+  take_back("first_byte = NULL, mapping = NULL, planned_byte = NULL, cut = NULL");
+  start(ledger, cut);
+  EXPECT_EQ(ledger.input(0)->cut, cut);
+  take_back("cut = NULL");
+  start(ledger, cut);
+  EXPECT_EQ(ledger.input(0)->cut, cut);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+}
+
+// Else who reads the window again would not find its slices.
+TEST_F(LedgerOfAnImport, AWindowIsPlannedOnlyByTheCutThatIsRecorded) {
+  const WindowCut cut{.slice = {.bytes = 4096}, .field = {}};
+  const WindowCut other_cut{.slice = {.bytes = 1024}, .field = {.index = 1}};
+  auto one = open("one");
+  auto other = open("other");
+  start(one, cut);
+  take_back("cut = NULL");
+  start(other, other_cut);
+  PlannedWindow window = two_slices();
+  window.cut = cut;
+  EXPECT_FALSE(*one.plan(window));
+  EXPECT_EQ(one.input(0)->planned.byte, 0U);
+  EXPECT_TRUE(one.intervals(0, false)->empty());
+  window.cut = other_cut;
+  EXPECT_TRUE(*one.plan(window));
 }
 
 TEST_F(LedgerOfAnImport, NothingIsPlannedBehindTheEnd) {
@@ -233,10 +308,7 @@ TEST_F(LedgerOfAnImport, AClaimExcludesAllOthersUntilItEnds) {
 TEST_F(LedgerOfAnImport, TellsThatItsLoaderLives) {
   auto ledger = open("one");
   EXPECT_EQ(presences(), "1");
-  server().execute(fmt::format(
-      "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {} "
-      "AND objid = (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
-      kImportLockClass, job_.import_id));
+  end_loader();
   ASSERT_TRUE(ledger.input(0));
   EXPECT_EQ(presences(), "1");
   auto connection = connect("forgetting");
@@ -252,8 +324,38 @@ TEST_F(LedgerOfAnImport, APipeHasOneLoader) {
     const auto other = try_open("other");
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().kind, ErrorKind::usage);
+    EXPECT_EQ(waited_for_, std::vector<std::string>{"another process that has this import for itself"});
   }
   EXPECT_TRUE(try_open("other"));
+  EXPECT_EQ(waited_for_.size(), 1U);
+}
+
+// Another loader has the job's row while it publishes what is staged.
+TEST_F(LedgerOfAnImport, TellsThatItWaitsForTheEndOfAnotherLoader) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(*ledger.complete_input(0, {.byte = 0}));
+  const Server holder(dsn());
+  holder.execute(
+      fmt::format("BEGIN; SELECT FROM hypercopy.job WHERE import_id = '{}' FOR UPDATE", job_.import_id));
+  on_wait_ = [&] { holder.execute("ROLLBACK"); };
+  EXPECT_TRUE(*ledger.finish());
+  EXPECT_EQ(waited_for_, std::vector<std::string>{"another process that begins or ends this import"});
+}
+
+TEST_F(LedgerOfAnImport, TellsWhoHoldsABatch) {
+  auto ledger = open("one");
+  start(ledger);
+  EXPECT_TRUE(plan(ledger, 0, 10));
+  const Server holder(dsn());
+  holder.execute("SET application_name = 'somebody'");
+  holder.execute("BEGIN; " + ledger.claims().claim_sql(batch(0, 10)));
+  on_wait_ = [&] { holder.execute("ROLLBACK"); };
+  ASSERT_TRUE(ledger.wait_for(interval(0, 10)));
+  ASSERT_EQ(waited_for_.size(), 1U);
+  EXPECT_NE(waited_for_[0].find("another process that loads a batch of this import (somebody, backend "),
+            std::string::npos)
+      << waited_for_[0];
 }
 
 TEST_F(LedgerOfAnImport, AJobThatMayNotBeginLeavesNothing) {

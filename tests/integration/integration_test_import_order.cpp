@@ -7,6 +7,7 @@
 #include <set>
 
 #include "support/checked_load.hpp"
+#include "support/forget_imports.hpp"
 #include "support/open_pipe.hpp"
 
 namespace hypercopy::test {
@@ -45,16 +46,8 @@ enum class Kind { partitions, hypertable };
 class ImportOrder : public CheckedLoadTest {
  protected:
   void TearDown() override {
-    if (!IsSkipped() && server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") forget();
+    if (!IsSkipped()) forget_imports(server(), schema());
     CheckedLoadTest::TearDown();
-  }
-  void forget() const {
-    for (const std::string table : {"reject", "interval", "input"}) {
-      server().execute(fmt::format(
-          "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id = '{}')",
-          table, schema()));
-    }
-    server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id = '{}'", schema()));
   }
 
   // A table without rows, and an import that was not begun.
@@ -62,7 +55,7 @@ class ImportOrder : public CheckedLoadTest {
     static constexpr std::string_view kColumns =
         "(at timestamptz NOT NULL, device text, step int, note text)";
     server().execute("DROP TABLE IF EXISTS target");
-    if (server().value("SELECT to_regclass('hypercopy.job') IS NOT NULL") == "t") forget();
+    forget_imports(server(), schema());
     rows_before_ = 0;
     if (kind == Kind::hypertable) {
       // The chunk of the latest times is there, to be locked.
@@ -160,7 +153,10 @@ TEST_F(ImportOrder, RowsAreThoseOfOneCopyAndASecondRunLoadsNothing) {
       EXPECT_GT(std::stoi(ledger("max(slices)")), 3);
       EXPECT_GT(std::stoi(ledger("count(DISTINCT begin_byte)")), 3);
       rows_before_ = kRecords;
-      expect_success(run("target", all), 0);
+      const Checked again = run("target", all);
+      expect_success(again, 0);
+      EXPECT_TRUE(says_not(again, "regrouped"));
+      EXPECT_TRUE(again.report["notices"].empty());
     }
   }
 }
@@ -258,7 +254,11 @@ TEST_F(ImportOrder, AChangedFileIsRefusedWithItsPlace) {
   const Checked refused = run("target", import(options + Texts{in_file(input)}));
   EXPECT_EQ(refused.outcome.exit_code, 1);
   EXPECT_TRUE(says(refused, "in.csv is not what it was when this import began"));
-  EXPECT_FALSE(refused.report["error"]["location"].is_null());
+  // The window with it, from its first record to its last.
+  const auto& place = refused.report["error"]["location"];
+  EXPECT_LE(place["byte"], at);
+  ASSERT_TRUE(place["last_byte"].is_number()) << place;
+  EXPECT_GE(place["last_byte"], at);
   rows_before_ = count("target");
   input[at] = '.';
   const Checked done = run("target", import(options + Texts{in_file(input)}));
@@ -284,6 +284,13 @@ TEST_F(ImportOrder, APipeIsReadAgainAndItsWindowsCutAgain) {
   const Checked refused = run("target", import(kRegrouped + Texts{"-"}), {.stdin_bytes = other});
   EXPECT_EQ(refused.outcome.exit_code, 1);
   EXPECT_TRUE(says(refused, "is not what it was when this import began"));
+  rows_before_ = count("target");
+  const std::string shorter = input.substr(0, input.find("\n2024", 10'000) + 1);
+  const Checked ended = run("target", import(kRegrouped + Texts{"-"}), {.stdin_bytes = shorter});
+  EXPECT_EQ(ended.outcome.exit_code, 1);
+  EXPECT_TRUE(
+      says(ended, fmt::format("standard input ends at byte {}, and this import had read it up to byte ",
+                              shorter.size())));
   rows_before_ = count("target");
   for (const Texts& options : {Texts{"--order-by-time", "off"}, kRegrouped}) {
     const Checked done = run("target", import(options + Texts{"-"}), {.stdin_bytes = input});

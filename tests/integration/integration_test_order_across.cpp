@@ -8,6 +8,7 @@
 
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
+#include "support/forget_imports.hpp"
 #include "support/random.hpp"
 
 namespace hypercopy::test {
@@ -317,12 +318,7 @@ TEST_F(OrderAcross, AutoGoesByASample) {
     EXPECT_TRUE(one.regroups ? says(done, said) : says_not(done, said));
     expect_rows_of_one_copy(input, "FORMAT csv");
   }
-  for (const char* table : {"reject", "interval", "input"}) {
-    server().execute(fmt::format(
-        "DELETE FROM hypercopy.{} WHERE job IN (SELECT id FROM hypercopy.job WHERE import_id = '{}')", table,
-        schema()));
-  }
-  server().execute(fmt::format("DELETE FROM hypercopy.job WHERE import_id = '{}'", schema()));
+  forget_imports(server(), schema());
 }
 
 }  // namespace

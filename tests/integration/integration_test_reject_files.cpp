@@ -103,7 +103,7 @@ TEST_F(RejectFilesOfALoad, OfStandardInput) {
                                 {.stdin_bytes = "a\n1\nx\n"});
   EXPECT_EQ(run.outcome.exit_code, 3) << run.outcome.err;
   EXPECT_EQ(contents(rejects_), "a\nx\n");
-  EXPECT_TRUE(says(run, "those of - are in " + rejects_));
+  EXPECT_TRUE(says(run, "those of standard input are in " + rejects_));
 }
 
 TEST_F(RejectFilesOfALoad, ThatKeepNothingAreRefused) {
