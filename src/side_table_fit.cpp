@@ -24,7 +24,7 @@ WITH side AS (SELECT oid FROM pg_catalog.pg_class WHERE oid IN ({1})),
        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
        WHERE a.attnum > 0 AND NOT a.attisdropped AND (a.attrelid = {0} OR a.attrelid IN (SELECT oid FROM side))
        UNION ALL
-       SELECT x.conrelid, pg_catalog.format('constraint %I', x.conname), 
+       SELECT x.conrelid, pg_catalog.format('constraint %I', x.conname),
               pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(x.oid), ' NOT VALID$', '')
        FROM pg_catalog.pg_constraint x
        WHERE x.contype = 'c' AND NOT x.connoinherit AND (x.conrelid = {0} OR x.conrelid IN (SELECT oid FROM side))),
