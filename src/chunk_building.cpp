@@ -6,6 +6,7 @@
 
 #include "chunk_hand_over.hpp"
 #include "human_units.hpp"
+#include "stop_relay.hpp"
 
 namespace hypercopy {
 
@@ -20,7 +21,10 @@ ChunkBuilding::ChunkBuilding(const LoadPlan& plan, Connector& connector, const L
   if (!plan.building) return;
   tables_.emplace(
       *plan.building, plan.table, *plan.statement, [this] { return connect("side tables"); },
-      SideTables::Run{.id = summary.run_id, .retry_timeout = plan.options.retry_timeout, .stop = stop_},
+      SideTables::Run{.id = summary.run_id,
+                      .retry_timeout = plan.options.retry_timeout,
+                      .into_empty = plan.options.resume_into_empty,
+                      .stop = stop_},
       environment.console);
 }
 
@@ -40,8 +44,23 @@ Result<Connection> ChunkBuilding::connect_to_hand_over(unsigned number) const {
   return connection;
 }
 
+Result<Connection> ChunkBuilding::connect_at_last(unsigned number, StopAt stop) const {
+  HYPERCOPY_ASSIGN(
+      Connection connection,
+      connector_.connect(fmt::format("hypercopy load {} chunk {}", summary_.run_id, number), stop));
+  connection.interrupt_at(stop);
+  HYPERCOPY_TRY(pin_session(connection, plan_.session));
+  return connection;
+}
+
 Status ChunkBuilding::mark_as_living(Connection& connection) const {
   return tables_ && !job_ ? tables_->mark_as_living(connection) : Status{};
+}
+
+Status ChunkBuilding::mark_as_filling(Connection& connection) const {
+  if (!tables_ || job_) return {};
+  HYPERCOPY_TRY(tables_->mark_as_living(connection));
+  return tables_->expect_tables_kept(connection);
 }
 
 Status ChunkBuilding::begin(std::optional<int> job) {
@@ -54,9 +73,24 @@ Status ChunkBuilding::end() {
   const std::vector<FilledTable> tables = tables_->tables();
   if (tables.empty()) return {};
   const auto begun = std::chrono::steady_clock::now();
-  environment_.console.log(LogLevel::info, fmt::format("handing over {} to the hypertable",
-                                                       counted(tables.size(), "chunk that was built aside",
-                                                               "chunks that were built aside")));
+  const bool is_stopping = environment_.cancellation.level() >= Cancellation::Level::graceful;
+  environment_.console.log(
+      LogLevel::info,
+      fmt::format("handing over {} to the hypertable{}",
+                  counted(tables.size(), "chunk that was built aside", "chunks that were built aside"),
+                  is_stopping ? " (interrupted once more, it is cancelled)" : ""));
+  HYPERCOPY_ASSIGN(const auto over, Cancellation::create());
+  std::optional<StopRelay> notice;
+  if (!is_stopping) {
+    notice.emplace(
+        environment_.cancellation,
+        [this] {
+          environment_.console.log(
+              LogLevel::info,
+              "interrupted: the hand-over is finished first (once more, and it is cancelled)");
+        },
+        *over);
+  }
   HandOverOutcome outcome = hand_over(
       *plan_.building, tables,
       {.jobs = plan_.jobs,
@@ -69,16 +103,23 @@ Status ChunkBuilding::end() {
              return guard_ == nullptr ? Status{}
                                       : guard_->note_all(FailoverGuard::kHandOvers + number, connection);
            },
+       .connect_at_last = [this](unsigned number, StopAt stop) { return connect_at_last(number, stop); },
        .stop = stop_},
       environment_.console);
+  notice.reset();
   summary_.built = {.chunks = outcome.chunks,
                     .merged = outcome.merged,
+                    .unknown = outcome.unknown,
+                    .gone = outcome.gone,
                     .kept = outcome.kept,
                     .rows_kept = outcome.rows_kept,
+                    .rows_unknown = outcome.rows_unknown,
+                    .rows_gone = outcome.rows_gone,
                     .kept_is_owed = job_.has_value(),
                     .elapsed = std::chrono::steady_clock::now() - begun};
+  // A failover during the hand-over may have taken back some of it.
   if (!outcome.error && job_) {
-    if (auto owed = expect_nothing_owed(); !owed) outcome.error = std::move(owed).error();
+    if (auto owed = tables_->expect_nothing_owed(*job_); !owed) outcome.error = std::move(owed).error();
   }
   if (!outcome.error) return {};
   summary_.complete = false;
@@ -87,18 +128,6 @@ Status ChunkBuilding::end() {
   if (!summary_.error) return fail(std::move(*outcome.error));
   environment_.console.log(LogLevel::error, to_string(*outcome.error));
   return {};
-}
-
-Status ChunkBuilding::expect_nothing_owed() const {
-  LastingConnection connection([this] { return connect("side tables"); }, plan_.options.retry_timeout, stop_);
-  HYPERCOPY_ASSIGN(const auto owed,
-                   connection.ask([this](Connection& asked) { return owed_side_tables(asked, job_); }));
-  if (owed.empty()) return {};
-  return fail(
-      ErrorKind::target,
-      fmt::format("{} not in {}, although the server had committed their hand-over: it has failed over",
-                  counted(owed.size(), "side table is", "side tables are"), summary_.table),
-      "Run the same command again: it hands them over.");
 }
 
 }  // namespace hypercopy

@@ -34,14 +34,15 @@ class ChunkBuilding {
   // Null: no chunk is built aside.
   [[nodiscard]] ChunkDestinations* destinations() { return tables_ ? &*tables_ : nullptr; }
   [[nodiscard]] Status end();
-  // For each connection that fills side tables: as long as it lasts, this run lives. Of an import nobody else drops any.
-  [[nodiscard]] Status mark_as_living(Connection& connection) const;
+  // For each connection that fills side tables, before its first batch: as long as it lasts, this run lives. Its error: tables
+  // were dropped while no connection did. Of an import nobody else drops any.
+  [[nodiscard]] Status mark_as_filling(Connection& connection) const;
 
  private:
   [[nodiscard]] Result<Connection> connect(const std::string& what) const;
   [[nodiscard]] Result<Connection> connect_to_hand_over(unsigned number) const;
-  // A failover during the hand-over may have taken back some of it.
-  [[nodiscard]] Status expect_nothing_owed() const;
+  [[nodiscard]] Result<Connection> connect_at_last(unsigned number, StopAt stop) const;
+  [[nodiscard]] Status mark_as_living(Connection& connection) const;
 
   const LoadPlan& plan_;
   Connector& connector_;

@@ -178,6 +178,17 @@ bool drops_columns_of_built_chunks(std::string_view version) {
   return true;
 }
 
+Status explain_to_import(Status planned, const std::string& import_id) {
+  if (planned || import_id.empty() || planned.error().kind != ErrorKind::usage) return planned;
+  Error error = std::move(planned).error();
+  error.hint += fmt::format(
+      " An import that was begun with --build-chunks goes on only with it: put right what is in its way, or "
+      "begin anew "
+      "(hypercopy imports forget {}).",
+      import_id);
+  return fail(std::move(error));
+}
+
 Result<ChunkBuildingPlan> plan_chunk_building(Connection& connection, const BuildingTarget& target) {
   HYPERCOPY_TRY(check_hypertable(target));
   HYPERCOPY_TRY(check_facts(target.facts));

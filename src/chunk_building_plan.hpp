@@ -61,6 +61,9 @@ struct BuildingTarget {
 [[nodiscard]] Status check_building_input(const SendOrder& order, const TargetTable& table,
                                           const InputFile& file, const std::string& why_not_encoded);
 
+// A refusal, for a load with this import id, or without one: what was begun with --build-chunks cannot leave it out.
+[[nodiscard]] Status explain_to_import(Status planned, const std::string& import_id);
+
 // From the first version on a later ALTER TABLE ... DROP COLUMN reaches chunks that were handed over.
 [[nodiscard]] bool drops_columns_of_built_chunks(std::string_view extension_version);
 

@@ -1,7 +1,9 @@
 // Turns filled side tables into chunks, each in a transaction of its own, several at a time.
 // Shape:   hand_over() builds a table's indexes, counts its rows, makes it a chunk and logs what continuous aggregates have to
 //          refresh. Where the hypertable has got a chunk for that range meanwhile, the rows are inserted into it instead.
-// Repeat:  a hand-over whose COMMIT was not answered is looked for by the table's oid before it is tried again.
+// Repeat:  a hand-over whose COMMIT was not answered is looked for before it is tried again (one_hand_over.hpp).
+// Doubt:   where an interruption or the end of patience leaves a COMMIT unanswered, it is asked for once more, on a connection
+//          that only time interrupts. What is not known even then is counted as such.
 // Units:   rows.
 // Threads: hand_over() starts `jobs` threads, each with a connection, and waits for them.
 // Errors:  the first one is kept; the other tables are handed over all the same. A table whose rows the hypertable cannot
@@ -33,6 +35,8 @@ struct HandOverOptions {
   std::function<Result<Connection>(unsigned number)> connect;  // from 1 on, on any thread
   // Behind each COMMIT, on its connection; its error is that of the hand-over, which is then looked for as if unanswered.
   std::function<Status(unsigned number, Connection& connection)> committed;
+  // The same, for a question that `stop` alone ends.
+  std::function<Result<Connection>(unsigned number, StopAt stop)> connect_at_last;
   StopAt stop;
 };
 
@@ -41,6 +45,10 @@ struct HandOverOutcome {
   std::uint64_t merged = 0;  // tables whose rows were inserted into a chunk that had come to be
   std::uint64_t kept = 0;    // tables that stay
   std::uint64_t rows_kept = 0;
+  std::uint64_t unknown = 0;  // tables that are a chunk, or stay: nobody knows
+  std::uint64_t rows_unknown = 0;
+  std::uint64_t gone = 0;  // tables that somebody dropped
+  std::uint64_t rows_gone = 0;
   std::optional<Error> error{};
 };
 

@@ -268,6 +268,11 @@ void Connection::cancel_statement() noexcept {
   if (cancel) PQcancel(cancel.get(), why.data(), static_cast<int>(why.size()));
 }
 
+void Connection::interrupt_at(StopAt stop) {
+  state_->cancellation = &stop.cancellation;
+  state_->cancel_fd = stop.fd();
+}
+
 bool Connection::is_alive() const { return PQstatus(state_->handle.get()) == CONNECTION_OK; }
 bool Connection::in_transaction() const { return PQtransactionStatus(state_->handle.get()) != PQTRANS_IDLE; }
 int Connection::server_version() const { return PQserverVersion(state_->handle.get()); }

@@ -6,7 +6,7 @@
 #include "hypercopy/import_ledger.hpp"
 #include "import_presence.hpp"
 #include "import_schema.hpp"
-#include "left_side_tables.hpp"
+#include "owed_rows.hpp"
 #include "query_numbers.hpp"
 
 namespace hypercopy {
@@ -239,9 +239,9 @@ Status ImportLedger::compare_inputs(const ImportJob& job, Connection& connection
   return {};
 }
 
-// Rows that are staged are looked for by prepare_staging().
+// Rows that are staged are looked for by prepare_staging(), those that wait in side tables by SideTables::begin().
 Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& connection) const {
-  if (options_.into_empty || (options_.staging != nullptr && !done_)) return {};
+  if (options_.into_empty || options_.builds_chunks || (options_.staging != nullptr && !done_)) return {};
   HYPERCOPY_ASSIGN(
       const QueryResult name,
       connection.execute(
@@ -254,19 +254,7 @@ Status ImportLedger::check_rows_are_there(const ImportJob& job, Connection& conn
   HYPERCOPY_ASSIGN(const QueryResult rows,
                    connection.execute(fmt::format("SELECT EXISTS (SELECT FROM {})", name.text(0, 0))));
   if (rows.boolean(0, 0)) return {};
-  if (options_.builds_chunks) {
-    HYPERCOPY_ASSIGN(const auto owed, owed_side_tables(connection, job_));
-    if (!owed.empty()) return {};
-  }
-  Error error = differs(job.import_id,
-                        fmt::format("{} is empty, though rows of this import were committed to it: it was "
-                                    "emptied since",
-                                    job.target_name));
-  error.hint = fmt::format(
-      "To load everything again: hypercopy imports forget {}. To load only the rest: "
-      "--resume-into-empty",
-      job.import_id);
-  return fail(std::move(error));
+  return fail(emptied_since(job.import_id, job.target_name));
 }
 
 // Its job is locked meanwhile: of several loaders one creates it.

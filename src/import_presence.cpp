@@ -71,11 +71,13 @@ Status ImportLedger::Presence::take_lock(Connection& connection) {
         ErrorKind::usage,
         "another process is loading this import, and with --build-chunks there is one at a time: it hands "
         "over the tables that others would be filling",
-        "Wait for it. Without --build-chunks several loaders may share an import.");
+        "Wait for it. Several loaders may share an import that was begun without --build-chunks.");
   }
   return fail(
       ErrorKind::usage, "another process is loading this import, and a pipe cannot be shared",
-      "Wait for it, or name files instead of piping them: several loaders may then share the import.");
+      builds_chunks
+          ? "Wait for it. Several loaders may share an import of files that was begun without --build-chunks."
+          : "Wait for it, or name files instead of piping them: several loaders may then share the import.");
 }
 
 }  // namespace hypercopy

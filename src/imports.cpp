@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -96,6 +97,15 @@ std::string state_text(const ImportInfo& import) {
 
 std::string side_tables_text(const ImportInfo& import) {
   return hypercopy::side_tables_text(import.side_tables, import.side_rows_estimate);
+}
+
+// The server's statistics of a side table may be behind, or forgotten in a crash.
+std::string waiting_text(const ImportInfo& import) {
+  if (import.side_tables == 0) return "";
+  const std::uint64_t waiting = std::min(import.side_rows_estimate, import.rows_loaded);
+  if (waiting == 0) return " (some of them wait, and are not visible yet)";
+  return fmt::format(" (about {} visible, {} waiting)", grouped(import.rows_loaded - waiting),
+                     grouped(waiting));
 }
 
 std::string owed_line(const ImportInfo& import) {
@@ -262,10 +272,10 @@ std::string imports_json(const std::vector<ImportInfo>& imports) {
 std::string import_text(const ImportDetails& details) {
   const ImportInfo& import = details.import;
   std::string text = fmt::format(
-      "import:   {}\nstate:    {}\ntable:    {}\nloaded:   {} rows of {} records, {}\nrejected: {} "
+      "import:   {}\nstate:    {}\ntable:    {}\nloaded:   {} rows{} of {} records, {}\nrejected: {} "
       "records\nopen:     {} "
       "planned and not done\nbegun:    {} by {}\nchanged:  {}\n",
-      import.import_id, state_text(import), import.target, grouped(import.rows_loaded),
+      import.import_id, state_text(import), import.target, grouped(import.rows_loaded), waiting_text(import),
       grouped(import.records_done), done_of(import.bytes_done, import.bytes),
       grouped(import.records_rejected), counted(import.batches_open, "batch", "batches"), import.created_at,
       import.created_by, import.changed_at);

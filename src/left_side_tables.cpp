@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "human_units.hpp"
@@ -42,6 +43,7 @@ struct LeftTable {
   std::uint64_t rows_estimate = 0;
   bool kept = false;
   std::string import{};  // its id
+  std::string job{};     // "5 of 1732241234567890", by which the ledger knows it
 };
 
 Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTable& table) {
@@ -49,7 +51,9 @@ Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTab
       const QueryResult left,
       connection.execute(fmt::format(
           "SELECT pg_catalog.regexp_replace(relname, '[^_]*$', ''), relation, estimate, text NOT LIKE '%, "
-          "target {0}, run %' AND m IS NULL, coalesce(m[5], '') FROM ({1}) AS side WHERE target = {0} ORDER "
+          "target {0}, run %' AND m IS NULL, coalesce(m[5], ''), coalesce(m[1] || ' of ' || m[2], '') FROM "
+          "({1}) "
+          "AS side WHERE target = {0} ORDER "
           "BY 2",
           table.oid, kSideTables)));
   std::vector<LeftTable> tables;
@@ -59,9 +63,24 @@ Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTab
                       .relation = std::string(left.text(row, 1)),
                       .rows_estimate = count_at(left, row, 2),
                       .kept = left.boolean(row, 3),
-                      .import = std::string(left.text(row, 4))});
+                      .import = std::string(left.text(row, 4)),
+                      .job = std::string(left.text(row, 5))});
   }
   return tables;
+}
+
+// The imports that the ledger knows, as LeftTable::job names them. Nothing: there is a ledger that this role may not read, or
+// of another version.
+Result<std::optional<std::set<std::string>>> known_jobs(Connection& connection) {
+  HYPERCOPY_ASSIGN(const QueryResult ledger,
+                   connection.execute("SELECT pg_catalog.to_regclass('hypercopy.job') IS NOT NULL"));
+  if (!ledger.boolean(0, 0)) return std::optional(std::set<std::string>());
+  auto jobs = connection.execute(fmt::format("SELECT id || ' of ' || {} FROM hypercopy.job", kBegun));
+  if (!jobs && jobs.error().kind == ErrorKind::sql) return std::optional<std::set<std::string>>();
+  if (!jobs) return fail(std::move(jobs).error());
+  std::set<std::string> known;
+  for (int row = 0; row < jobs->rows(); ++row) known.emplace(jobs->text(row, 0));
+  return std::optional(std::move(known));
 }
 
 // A backend of the dead run may still be at work in it, for a moment. The bytes that are free then.
@@ -85,8 +104,10 @@ Result<std::uint64_t> drop(Connection& connection, const std::string& relation) 
 // What is left beside one table, each in its own way.
 class LeftTables {
  public:
-  LeftTables(Connection& connection, const std::string& own_import)
-      : connection_(connection), own_import_(own_import) {}
+  // `known`: known_jobs().
+  LeftTables(Connection& connection, const std::string& own_import,
+             std::optional<std::set<std::string>> known)
+      : connection_(connection), own_import_(own_import), known_(std::move(known)) {}
 
   Status see_to(const LeftTable& table) {
     if (table.kept) {
@@ -96,12 +117,13 @@ class LeftTables {
                       table.relation));
       return {};
     }
+    if (!table.import.empty() && known_ && !known_->contains(table.job)) return note(forgotten_, table);
     if (!own_import_.empty() && table.import == own_import_) return {};
     const std::string key = side_table_lock_key(connection_, table.names);
     HYPERCOPY_ASSIGN(const QueryResult dead,
                      connection_.execute(fmt::format("SELECT pg_catalog.pg_try_advisory_lock({})", key)));
     if (!dead.boolean(0, 0)) return {};
-    HYPERCOPY_TRY(table.import.empty() ? remove(table) : note_owed(table));
+    HYPERCOPY_TRY(table.import.empty() ? remove(table) : note(owed_, table));
     HYPERCOPY_TRY(connection_.execute(fmt::format("SELECT pg_catalog.pg_advisory_unlock({})", key)));
     return {};
   }
@@ -113,6 +135,13 @@ class LeftTables {
           "run it again, or see hypercopy imports show",
           import, side_tables_text(owed.tables, owed.rows_estimate)));
     }
+    for (const auto& [import, owed] : forgotten_) {
+      said_.push_back(fmt::format(
+          "{} {} left from an import '{}' that the ledger does not know any more, so no load hands them "
+          "over: move "
+          "their rows with INSERT where they are wanted, and drop them (\\dt hypercopy_chunk_i*)",
+          side_tables_text(owed.tables, owed.rows_estimate), owed.tables == 1 ? "is" : "are", import));
+    }
     if (removed_ > 0) {
       said_.push_back(
           fmt::format("removed {} ({}) of a load that was cut off while it built chunks aside: what it had "
@@ -123,8 +152,14 @@ class LeftTables {
   }
 
  private:
-  Status note_owed(const LeftTable& table) {
-    Owed& owed = owed_[table.import];
+  struct Owed {
+    std::uint64_t tables = 0;
+    std::uint64_t rows_estimate = 0;
+  };
+  using OwedByImport = std::map<std::string, Owed>;
+
+  static Status note(OwedByImport& imports, const LeftTable& table) {
+    Owed& owed = imports[table.import];
     ++owed.tables;
     owed.rows_estimate += table.rows_estimate;
     return {};
@@ -143,16 +178,13 @@ class LeftTables {
     return {};
   }
 
-  struct Owed {
-    std::uint64_t tables = 0;
-    std::uint64_t rows_estimate = 0;
-  };
-
   Connection& connection_;
   const std::string& own_import_;
+  const std::optional<std::set<std::string>> known_;
   std::uint64_t removed_ = 0;
   std::uint64_t bytes_removed_ = 0;
-  std::map<std::string, Owed> owed_;  // by import
+  OwedByImport owed_;
+  OwedByImport forgotten_;
   std::vector<std::string> said_;
 };
 
@@ -240,7 +272,9 @@ Result<std::vector<std::string>> drop_left_side_tables(Connection& connection, c
                                                        const std::string& own_import) {
   if (table.kind != TableKind::hypertable) return std::vector<std::string>();
   HYPERCOPY_ASSIGN(const auto found, find_left(connection, table));
-  LeftTables left(connection, own_import);
+  if (found.empty()) return std::vector<std::string>();
+  HYPERCOPY_ASSIGN(auto known, known_jobs(connection));
+  LeftTables left(connection, own_import, std::move(known));
   for (const LeftTable& one : found) HYPERCOPY_TRY(left.see_to(one));
   return std::move(left).said();
 }

@@ -34,6 +34,8 @@ class SideTableOwner {
 
   // What the names begin with.
   [[nodiscard]] const std::string& names() const { return names_; }
+  // Empty: a run.
+  [[nodiscard]] const std::string& import_id() const { return import_; }
   [[nodiscard]] std::string comment(std::uint32_t target, const TimeRange& range) const;
 
  private:
@@ -67,7 +69,7 @@ struct OwedTable {
 [[nodiscard]] Status drop_owed_side_tables(Connection& connection, const std::vector<OwedTable>& tables);
 
 // Drops what dead runs left beside this table. A sentence about these, about each import but `own_import` that owes the
-// table rows, and about tables that were kept.
+// table rows, about those of imports that the ledger does not know (also of that id), and about tables that were kept.
 [[nodiscard]] Result<std::vector<std::string>> drop_left_side_tables(Connection& connection,
                                                                      const TargetTable& table,
                                                                      const std::string& own_import);

@@ -132,6 +132,11 @@ void note_sequences(LoadPlan& plan, const ColumnMapping& mapping) {
   }
 }
 
+Status expect_buildable(const LoadPlan& plan, const InputFile& file, const std::string& why_not_encoded) {
+  return explain_to_import(check_building_input(plan.time_order, plan.table, file, why_not_encoded),
+                           plan.options.import_id);
+}
+
 // A table with a column that has no encoder, or input in COPY text format, goes as it is.
 Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::string>& verbose_notices) {
   EncodingDecision decision =
@@ -145,12 +150,11 @@ Status choose_encoding(const LoadPlan& plan, InputFile& file, std::vector<std::s
                   "--wire auto sends such a table as CSV.");
     }
     verbose_notices.push_back(fmt::format("sent as CSV: {}", decision.reason));
-    return plan.building ? check_building_input(plan.time_order, plan.table, file, decision.reason)
-                         : Status{};
+    return plan.building ? expect_buildable(plan, file, decision.reason) : Status{};
   }
   file.encoding = std::move(decision.plan);
   file.binary_sql = plan.statement->binary_for_columns(file.mapping.columns);
-  if (plan.building) HYPERCOPY_TRY(check_building_input(plan.time_order, plan.table, file, {}));
+  if (plan.building) HYPERCOPY_TRY(expect_buildable(plan, file, {}));
   if (plan.options.order_by_time == OrderByTime::off) return {};
   OrderDecision order = order_of(plan.time_order, plan.table, file.mapping);
   file.time_key = order.key;
@@ -194,9 +198,10 @@ Status plan_staging(LoadPlan& plan, Connection& connection, const std::string& r
 // The server compresses only what comes through the hypertable.
 Status plan_building(LoadPlan& plan, Connection& connection) {
   if (!plan.options.build_chunks) return {};
-  HYPERCOPY_ASSIGN(plan.building, plan_chunk_building(connection, {.table = plan.table,
-                                                                   .hypertable = plan.hypertable,
-                                                                   .facts = plan.facts}));
+  auto building = plan_chunk_building(
+      connection, {.table = plan.table, .hypertable = plan.hypertable, .facts = plan.facts});
+  if (!building) return explain_to_import(fail(std::move(building).error()), plan.options.import_id);
+  plan.building = std::move(*building);
   plan.options.direct_compress = DirectCompress::off;
   if (!plan.building->warning.empty()) plan.notices.push_back("warning: " + plan.building->warning);
   return {};

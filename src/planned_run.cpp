@@ -152,6 +152,7 @@ Status PlannedRun::load(IndexDeferral& indexes) {
   if (crash_empties_) HYPERCOPY_TRY(crash_guard_.know(*first_));
   HYPERCOPY_TRY(make_commit_checks());
   HYPERCOPY_TRY(building_.begin(job));
+  if (first_) HYPERCOPY_TRY(building_.mark_as_filling(*first_));
   run_workers();
   HYPERCOPY_TRY(expect_commits_kept());
   const Status handed_over = building_.end();
@@ -367,7 +368,7 @@ Result<Connection> PlannedRun::connect(unsigned worker, StopAt stop) {
                    connector_.connect(application_name(summary_.run_id, worker), stop));
   connection.interrupt_at(stop.level);
   HYPERCOPY_TRY(pin_session(connection, plan_.session));
-  HYPERCOPY_TRY(building_.mark_as_living(connection));
+  HYPERCOPY_TRY(building_.mark_as_filling(connection));
   return connection;
 }
 

@@ -28,10 +28,11 @@ bool adds_up(const LoadSummary& summary) {
          (explained || nothing_left_behind(summary.totals));
 }
 
-// What is committed in side tables only is not among them.
+// What is committed in side tables only, or may be, is not among them.
 std::uint64_t rows_in_table(const LoadSummary& summary) {
   const std::uint64_t stored = summary.totals.rows_stored();
-  return stored - std::min(stored, summary.built.rows_kept);
+  return stored -
+         std::min(stored, summary.built.rows_kept + summary.built.rows_unknown + summary.built.rows_gone);
 }
 
 std::string batches_of(const Counts& counts) {
@@ -163,6 +164,12 @@ std::string stopped_line(const LoadSummary& summary) {
   if (summary.table.empty()) {
     return fmt::format("{} after {}: no row was sent", how, human_time(summary.elapsed));
   }
+  if (nothing && summary.built.kept_is_owed) {
+    return fmt::format(
+        "{} after {}: not all that earlier runs have loaded is handed over to {}, and this run loaded "
+        "nothing",
+        summary.interrupted_by != 0 ? how : "not done", human_time(summary.elapsed), summary.table);
+  }
   if (nothing) {
     const std::string where = summary.table.empty() ? "" : fmt::format(" in {}", summary.table);
     return fmt::format("{} after {}: no row is {}committed{}", how, human_time(summary.elapsed),
@@ -175,10 +182,10 @@ std::string stopped_line(const LoadSummary& summary) {
         human_bytes(totals.committed.bytes), totals.rows_stored() == 1 ? "was" : "were", summary.table,
         totals.rows_stored() == 1 ? "is" : "are");
   }
-  if (summary.built.rows_kept > 0) {
-    const std::uint64_t rows = rows_in_table(summary);
-    return fmt::format("{} after {}: {} {} committed in {}", how, human_time(summary.elapsed),
-                       counted(rows, "row"), rows == 1 ? "is" : "are", summary.table);
+  if (const std::uint64_t rows = rows_in_table(summary); rows < totals.rows_stored()) {
+    return fmt::format("{} after {}: {} {} {}committed in {}", how, human_time(summary.elapsed),
+                       counted(rows, "row"), rows == 1 ? "is" : "are",
+                       summary.built.rows_unknown > 0 ? "known to be " : "", summary.table);
   }
   return fmt::format("{} after {}: {} ({}) {} committed in {}{}{}", how, human_time(summary.elapsed),
                      counted(totals.rows_stored(), "row"), human_bytes(totals.committed.bytes),
@@ -343,6 +350,17 @@ std::string built_lines(const LoadSummary& summary) {
   if (built.merged > 0) {
     text += fmt::format("\n{} built aside in vain: somebody's rows had made {}, so the rows were inserted",
                         counted(built.merged, "chunk was", "chunks were"), built.merged == 1 ? "it" : "them");
+  }
+  if (built.unknown > 0) {
+    text += fmt::format(
+        "\nunknown: {} in {}: their hand-over to {} was cancelled or cut off while it was committed{}",
+        counted(built.rows_unknown, "row"), counted(built.unknown, "side table"), summary.table,
+        built.kept_is_owed ? "; the next run of this import finds out" : "");
+  }
+  if (built.gone > 0) {
+    text += fmt::format("\nwarning: {} loaded into {} that somebody dropped, and {} not in {}",
+                        counted(built.rows_gone, "row was", "rows were"), counted(built.gone, "side table"),
+                        built.rows_gone == 1 ? "is" : "are", summary.table);
   }
   if (built.kept > 0 && built.kept_is_owed) {
     text += fmt::format(

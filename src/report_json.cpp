@@ -67,6 +67,10 @@ Json built_json(const BuiltChunks& built) {
           {"merged", built.merged},
           {"kept", built.kept},
           {"rows_kept", built.rows_kept},
+          {"unknown", built.unknown},
+          {"rows_unknown", built.rows_unknown},
+          {"gone", built.gone},
+          {"rows_gone", built.rows_gone},
           {"kept_is_owed", built.kept_is_owed},
           {"hand_over_seconds", seconds(built.elapsed)}};
 }

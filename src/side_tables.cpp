@@ -1,12 +1,16 @@
 #include "side_tables.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "human_units.hpp"
+#include "hypercopy/sql_identifier.hpp"
+#include "owed_rows.hpp"
 #include "query_numbers.hpp"
+#include "side_table_fit.hpp"
 
 namespace hypercopy {
 
@@ -95,6 +99,7 @@ SideTables::SideTables(const ChunkBuildingPlan& plan, const TargetTable& target,
       statement_(statement),
       owner_(SideTableOwner::run(run.id)),
       names_(owner_.names()),
+      into_empty_(run.into_empty),
       console_(console),
       control_(
           [this, connect = std::move(connect)]() -> Result<Connection> {
@@ -110,6 +115,37 @@ Status SideTables::mark_as_living(Connection& connection) const {
   return {};
 }
 
+Status SideTables::expect_tables_kept(Connection& connection) const {
+  const auto made = [this] {
+    const std::lock_guard lock(made_mutex_);
+    return made_oids_;
+  }();
+  if (made.empty()) return {};
+  HYPERCOPY_ASSIGN(
+      const QueryResult there,
+      connection.execute(fmt::format("SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE oid IN ({})",
+                                     fmt::join(made, ", "))));
+  const std::uint64_t gone = made.size() - std::min<std::uint64_t>(made.size(), count_at(there, 0, 0));
+  if (gone == 0) return {};
+  return fail(ErrorKind::target,
+              fmt::format("{} of this load {} gone, with the rows in {}", counted(gone, "side table"),
+                          gone == 1 ? "is" : "are", gone == 1 ? "it" : "them"),
+              std::string(kWhyGone));
+}
+
+Status SideTables::expect_nothing_owed(int job) {
+  const std::lock_guard lock(mutex_);
+  HYPERCOPY_ASSIGN(const auto owed,
+                   control_.ask([&](Connection& connection) { return owed_side_tables(connection, job); }));
+  if (owed.empty()) return {};
+  return fail(
+      ErrorKind::target,
+      fmt::format("{} not in {}, although the server had committed their hand-over: it has failed over",
+                  counted(owed.size(), "side table is", "side tables are"),
+                  display_qualified(target_.schema, target_.name)),
+      "Run the same command again: it hands them over.");
+}
+
 Status SideTables::begin(std::optional<int> job) {
   const std::lock_guard lock(mutex_);
   if (!job) return control_.ask([](Connection&) -> Status { return {}; });
@@ -118,19 +154,24 @@ Status SideTables::begin(std::optional<int> job) {
                    control_.ask([&](Connection& connection) -> Result<std::vector<OwedTable>> {
                      HYPERCOPY_TRY(end_former_hand_overs(connection, names_));
                      HYPERCOPY_ASSIGN(owner_, SideTableOwner::import(connection, *job));
-                     return owed_side_tables(connection, job);
+                     HYPERCOPY_ASSIGN(auto found, owed_side_tables(connection, job));
+                     HYPERCOPY_TRY(expect_adoptable(connection, *job, found));
+                     return found;
                    }));
   return owed.empty() ? Status{} : adopt(owed);
 }
 
+Status SideTables::expect_adoptable(Connection& connection, int job,
+                                    const std::vector<OwedTable>& owed) const {
+  const std::string target = display_qualified(target_.schema, target_.name);
+  if (!into_empty_) HYPERCOPY_TRY(expect_rows_there(connection, job, plan_, target, owed));
+  return expect_side_tables_fit(connection, plan_, target, owner_.import_id(), owed);
+}
+
 Status SideTables::adopt(const std::vector<OwedTable>& owed) {
   HYPERCOPY_TRY(read_chunks());
-  HYPERCOPY_ASSIGN(const ColumnTypes types, control_.ask([this](Connection& connection) {
-    return ColumnTypes::read(connection, target_);
-  }));
   std::uint64_t rows = 0;
   for (const OwedTable& one : owed) {
-    HYPERCOPY_TRY(control_.ask([&](Connection& connection) { return expect_types(connection, types, one); }));
     const std::int64_t number = plan_.grid.number(one.range.begin);
     auto entry = std::make_unique<Entry>(Entry{.table = {.number = number,
                                                          .range = one.range,
@@ -156,19 +197,6 @@ Status SideTables::adopt(const std::vector<OwedTable>& owed) {
   return {};
 }
 
-Status SideTables::expect_types(Connection& connection, const ColumnTypes& types, const OwedTable& one) {
-  HYPERCOPY_ASSIGN(const QueryResult changed,
-                   connection.execute(fmt::format("SELECT {}", types.changed_sql(std::to_string(one.oid)))));
-  if (!changed.boolean(0, 0)) return {};
-  return fail(
-      ErrorKind::target,
-      fmt::format("a column of the hypertable has another type than in {}, which an earlier run of this "
-                  "import has filled",
-                  one.relation),
-      "Give the column its old type back and run the import again, or drop these rows and begin it "
-      "anew: hypercopy imports forget --drop-side-tables");
-}
-
 std::optional<TimeKey> SideTables::key(const InputFile& file) const {
   const auto& columns = file.mapping.columns;
   const auto found = std::ranges::find(columns, plan_.column);
@@ -188,6 +216,10 @@ Result<const SideTable*> SideTables::side_table(std::int64_t number) {
   }
   HYPERCOPY_ASSIGN(SideTable table, create(number, *range));
   ++made_;
+  {
+    const std::lock_guard made_lock(made_mutex_);
+    made_oids_.push_back(table.oid);
+  }
   const auto& entry = known_.emplace(number, std::make_unique<Entry>(Entry{std::move(table)})).first->second;
   return &entry->table;
 }

@@ -84,6 +84,8 @@ class Connection {
   // From which level on a request to stop interrupts this connection's waits. At first `graceful`: while a
   // run is prepared nothing is worth finishing. A worker's connection goes on until `immediate`.
   void interrupt_at(Cancellation::Level level);
+  // From now on it is this that interrupts its waits, and no request to stop any more.
+  void interrupt_at(StopAt stop);
 
   // Asks the server to cancel what this connection runs; best effort, for the way out.
   void cancel_statement() noexcept;

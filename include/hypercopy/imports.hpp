@@ -26,7 +26,7 @@ struct ImportInfo {
   std::optional<std::uint64_t> bytes{};  // of all inputs; nothing where one is a pipe
   std::uint64_t bytes_done = 0;
   std::uint64_t records_done = 0;
-  std::uint64_t rows_loaded = 0;
+  std::uint64_t rows_loaded = 0;  // also those that wait in side tables
   std::uint64_t records_rejected = 0;
   std::uint64_t batches_open = 0;        // planned and not done
   std::uint64_t side_tables = 0;         // whose rows are not in the target yet (--build-chunks)

@@ -49,11 +49,15 @@ struct DeferredIndex {
 
 // --build-chunks: what became of the side tables.
 struct BuiltChunks {
-  std::uint64_t chunks = 0;     // handed over
-  std::uint64_t merged = 0;     // their rows were inserted into a chunk that had come to be
-  std::uint64_t kept = 0;       // left, with their rows
-  std::uint64_t rows_kept = 0;  // committed there by this run, and not in the hypertable
-  bool kept_is_owed = false;    // the next run of this import hands them over
+  std::uint64_t chunks = 0;        // handed over
+  std::uint64_t merged = 0;        // their rows were inserted into a chunk that had come to be
+  std::uint64_t unknown = 0;       // whether they were handed over: the COMMIT of it was not answered
+  std::uint64_t gone = 0;          // dropped by somebody, with their rows
+  std::uint64_t kept = 0;          // left, with their rows
+  std::uint64_t rows_kept = 0;     // committed there by this run, and not in the hypertable
+  std::uint64_t rows_unknown = 0;  // committed by this run, and in the hypertable or not
+  std::uint64_t rows_gone = 0;     // committed by this run, and in no table any more
+  bool kept_is_owed = false;       // the next run of this import hands them over
   std::chrono::nanoseconds elapsed{};
 };
 
