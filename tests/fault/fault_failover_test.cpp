@@ -7,27 +7,13 @@
 
 #include <stdexcept>
 
-#include "support/fault_load.hpp"
+#include "support/failover_load.hpp"
 
 namespace hypercopy::test {
 namespace {
 
-class FaultFailover : public FaultTest {
+class FaultFailover : public FailoverTest {
  protected:
-  void SetUp() override {
-    FaultTest::SetUp();
-    if (!IsSkipped()) make_standby();
-  }
-
-  // Of the server that is the primary now.
-  void make_standby() {
-    std::string why_not;
-    standby_ = private_server_->start_standby(why_not);
-    if (!standby_) GTEST_SKIP() << why_not;
-    other_dsn_ = fmt::format("host={},{} user=postgres dbname=postgres target_session_attrs=read-write",
-                             private_server_->host(), standby_->host());
-  }
-
   // A load that is not over before its server fails: one of its batches is held.
   [[nodiscard]] std::unique_ptr<Process> start_held_load(const LoadShape& shape,
                                                          const std::vector<std::string>& more = {}) {
@@ -35,46 +21,6 @@ class FaultFailover : public FaultTest {
     hold_row(shape.rows * 3 / 4);
     await_caught_up();
     return start_load(more);
-  }
-
-  void await_on_standby(const std::string& condition) const {
-    const Server standby(standby_->dsn());
-    while (standby.value(condition) != "t") standby.execute("SELECT pg_sleep(0.01)");
-  }
-  void await_caught_up() const {
-    await_on_standby(fmt::format("SELECT pg_last_wal_replay_lsn() >= '{}'",
-                                 connect().value("SELECT pg_current_wal_flush_lsn()")));
-  }
-
-  // From now on commits happen on the primary alone.
-  void cut_replication() const {
-    const Server standby(standby_->dsn());
-    standby.execute("ALTER SYSTEM SET primary_conninfo = ''");
-    standby.execute("SELECT pg_reload_conf()");
-    await_on_standby("SELECT count(*) = 0 FROM pg_stat_wal_receiver");
-  }
-
-  // From now on COMMIT waits for the standby.
-  void replicate_synchronously() const {
-    const Server admin = connect();
-    admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
-    admin.execute("SELECT pg_reload_conf()");
-    await_there("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
-  }
-
-  // The old primary is standby_ then.
-  void promote() {
-    const Server standby(standby_->dsn());
-    // Its standby does not exist yet.
-    standby.execute("ALTER SYSTEM RESET synchronous_standby_names");
-    standby.execute("SELECT pg_reload_conf()");
-    standby.execute("SELECT pg_promote()");
-    std::swap(private_server_, standby_);
-  }
-
-  void fail_over() {
-    private_server_->stop_immediately();
-    promote();
   }
 
   // The standby lacks some of what the primary has committed.
@@ -85,8 +31,6 @@ class FaultFailover : public FaultTest {
     ASSERT_TRUE(await_rows(load, kept + 10 * shape().batch_rows));
     fail_over();
   }
-
-  std::unique_ptr<PrivateServer> standby_;
 };
 
 const std::vector<std::string> kImport{"--import-id", "failover"};

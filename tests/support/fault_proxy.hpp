@@ -55,6 +55,7 @@ class FaultProxy {
   FaultProxy& operator=(const FaultProxy&) = delete;
 
   [[nodiscard]] std::string dsn() const;
+  [[nodiscard]] int port() const { return port_; }
   // Waits until so many faults have acted; false when minutes have passed without.
   [[nodiscard]] bool await_acted(unsigned faults);
   [[nodiscard]] unsigned acted() const;
