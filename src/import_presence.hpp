@@ -22,7 +22,7 @@ struct ImportLedger::Presence {
   bool builds_chunks = false;
   int job = 0;  // 0: not known yet
 
-  int backend = 0;  // that has the lock; 0: none yet
+  int backend = 0;  // that has the lock, or was asked to take it; 0: none yet
 
   [[nodiscard]] Result<Connection> connect();
   [[nodiscard]] Status settle_in(Connection& connection);

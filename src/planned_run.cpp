@@ -116,7 +116,21 @@ PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnv
 Status PlannedRun::run() {
   IndexDeferral indexes(plan_, connector_, environment_, summary_);
   HYPERCOPY_TRY(load(indexes));
-  return summary_.complete && !summary_.error ? indexes.rebuild() : Status{};
+  if (!plan_.options.defer_indexes || !summary_.complete || summary_.error) return {};
+  HYPERCOPY_TRY(indexes.rebuild());
+  return expect_rows_outlived_rebuild(indexes);
+}
+
+// It may take long, and a failover meanwhile may lose rows.
+Status PlannedRun::expect_rows_outlived_rebuild(IndexDeferral& indexes) {
+  if (import_) {
+    Status done = import_->expect_still_done();
+    if (!done) summary_.complete = false;
+    return done;
+  }
+  if (!may_lose_commits_) return {};
+  HYPERCOPY_TRY(indexes.note_server(failover_guard_));
+  return expect_commits_kept();
 }
 
 Status PlannedRun::load(IndexDeferral& indexes) {
@@ -338,6 +352,7 @@ Result<std::unique_ptr<CopyStream>> PlannedRun::open_stream(unsigned worker) {
   StandIn stand_in;
   if (staging_ != nullptr) stand_in = {.name = staging_->name(), .target = plan_.table.name};
   if (worker == 1 && !truncate_late_) {
+    HYPERCOPY_TRY(building_.mark_as_living(*first_));
     return std::make_unique<PgCopyStream>(*std::exchange(first_, std::nullopt), reconnect, stand_in,
                                           committed, commit_checks_);
   }
