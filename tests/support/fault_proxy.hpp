@@ -62,10 +62,12 @@ class FaultProxy {
   // Stalled connections go on, or are cut as by `close`.
   void let_go();
   void cut_stalled();
+  // All connections of this moment, as by `close`: a backend that is at a statement, or its COMMIT, goes on.
+  void cut_all();
 
  private:
   struct Link;
-  enum class Order { none, let_go, cut, stop };
+  enum class Order { none, let_go, cut, cut_all, stop };
 
   void serve();
   [[nodiscard]] Order await_events();
