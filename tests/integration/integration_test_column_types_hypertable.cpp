@@ -37,7 +37,7 @@ class HypertableTypesWhileLoading : public CheckedLoadTest, public ::testing::Wi
   [[nodiscard]] std::vector<std::string> words(const std::string& path) const {
     std::vector<std::string> words{"-j", "1", "--batch-rows", "10"};
     words.insert(words.end(), GetParam().options.begin(), GetParam().options.end());
-    if (GetParam().is_import) words.insert(words.end(), {"--import-id", schema()});
+    if (GetParam().is_import) words.insert(words.end(), {"--import-id", schema() + " hypertable"});
     words.push_back(path);
     return words;
   }
@@ -51,11 +51,10 @@ class HypertableTypesWhileLoading : public CheckedLoadTest, public ::testing::Wi
         "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND classid = 20240213 AND objid = {})",
         PQbackendPID(holder.handle())));
     EXPECT_EQ(PQsendQuery(changer.handle(), change.c_str()), 1);
-    const std::string is_waiting_or_done = fmt::format(
-        "SELECT wait_event_type = 'Lock' OR state = 'idle' FROM pg_stat_activity WHERE pid = {} AND "
-        "query LIKE 'ALTER%'",
-        PQbackendPID(changer.handle()));
-    await(is_waiting_or_done);
+    await(
+        fmt::format("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {} AND query LIKE 'ALTER%' AND "
+                    "(wait_event_type = 'Lock' OR state = 'idle'))",
+                    PQbackendPID(changer.handle())));
     holder.execute("SELECT pg_advisory_unlock_all()");
     Checked run = finish(*process, "t");
     while (PGresult* const result = PQgetResult(changer.handle())) {
