@@ -21,8 +21,10 @@ namespace hypercopy {
 
 class FailoverGuard {
  public:
-  // The newest commit of this worker; 0: of what came before them; from kHandOvers on: of what comes behind them.
+  // The newest commit of this worker; 0: of what came before them; from kHandOvers on: of what comes behind them, with
+  // kRebuild: that of the indexes.
   static constexpr unsigned kHandOvers = 1U << 20;
+  static constexpr unsigned kRebuild = 1U << 21;
   void note(unsigned worker, const AnsweredTransaction& transaction);
   // All that this connection's server has committed by now, where it lets this user read its mark.
   [[nodiscard]] Status note_all(unsigned worker, Connection& connection);

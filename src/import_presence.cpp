@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "former_backend.hpp"
 #include "import_schema.hpp"
 #include "sqlstate.hpp"
@@ -39,9 +41,8 @@ Result<Connection> ImportLedger::Presence::connect() {
 
 // The server may not have noticed yet that the connection which had the lock is gone.
 Status ImportLedger::Presence::settle_in(Connection& connection) {
-  HYPERCOPY_TRY(end_former_backend(connection, backend));
+  HYPERCOPY_TRY(end_former_backend(connection, std::exchange(backend, connection.backend_pid())));
   HYPERCOPY_TRY(take_lock(connection));
-  backend = connection.backend_pid();
   HYPERCOPY_TRY(connection.execute(kPreparePlan));
   return {};
 }

@@ -28,7 +28,7 @@ struct ImportLedger::Presence {
   bool builds_chunks = false;
   int job = 0;  // 0: not known yet
 
-  int backend = 0;  // that has the lock; 0: none yet
+  int backend = 0;  // that has the lock, or was asked to take it; 0: none yet
   std::function<void(const std::string& what)> on_wait{};
   std::set<Wait> said{};  // what was waited for
 

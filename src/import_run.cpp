@@ -66,14 +66,18 @@ Status ImportRun::write_rejects() {
   return summary_.error ? Status{} : fail(std::move(written).error());
 }
 
-Status ImportRun::sum_up() {
+Status ImportRun::expect_still_done() {
   HYPERCOPY_ASSIGN(const bool is_done, ledger_.is_still_done());
-  if (!is_done) {
-    return fail(ErrorKind::target,
-                "the server had said that all of this import is loaded and durable, and says so no more: it "
-                "has failed over to a standby that lacks some of it",
-                "Run the same command again: it loads what is missing.");
-  }
+  if (is_done) return {};
+  summary_.import_done = false;
+  return fail(ErrorKind::target,
+              "the server had said that all of this import is loaded and durable, and says so no more: it "
+              "has failed over to a standby that lacks some of it",
+              "Run the same command again: it loads what is missing.");
+}
+
+Status ImportRun::sum_up() {
+  HYPERCOPY_TRY(expect_still_done());
   HYPERCOPY_ASSIGN(const auto totals, ledger_.totals());
   LedgerTotals sum{.attempts_again = summary_.totals.attempts_again};
   std::uint64_t staged = 0;

@@ -30,6 +30,8 @@ class ImportRun {
   // The ledger's sums are the truth about a finished import: it has also what other runs and loaders did, and none of
   // what a crash took back.
   [[nodiscard]] Status sum_up();
+  // A failover may have taken back that it is.
+  [[nodiscard]] Status expect_still_done();
   // Where rejects are kept; the files of all runs so far.
   [[nodiscard]] Status write_rejects();
 

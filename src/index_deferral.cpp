@@ -68,11 +68,9 @@ void remember(const std::vector<OwedIndex>& owed, LoadSummary& summary) {
 void settle(const RebuildOutcome& outcome, const Result<std::vector<OwedIndex>>& left, LoadSummary& summary) {
   for (auto& index : summary.indexes) {
     const auto is_this = [&](const auto& one) { return one.index == index.name; };
-    index.rebuilt = left && std::ranges::none_of(*left, is_this);
     const auto done = std::ranges::find_if(outcome.rebuilt, is_this);
-    if (done == outcome.rebuilt.end()) continue;
-    index.rebuilt = true;
-    index.elapsed = done->elapsed;
+    index.rebuilt = left ? std::ranges::none_of(*left, is_this) : done != outcome.rebuilt.end();
+    if (done != outcome.rebuilt.end()) index.elapsed = done->elapsed;
   }
 }
 
@@ -91,8 +89,11 @@ Result<RebuildOutcome> rebuild_now(Connection& watcher, const LoadPlan& plan, Co
   watcher.interrupt_at(Cancellation::Level::immediate);
   RebuildOutcome outcome = rebuild_indexes(owed, rebuild_options(plan, connector, environment, summary),
                                            watcher, environment.console, {environment.cancellation});
-  settle(outcome, owed_indexes(watcher, plan.table.oid), summary);
+  auto left = owed_indexes(watcher, plan.table.oid);
+  settle(outcome, left, summary);
   summary.rebuild_elapsed += std::chrono::steady_clock::now() - begun;
+  // A failover that ended this connection may have taken back what was built before it: it is asked again.
+  if (!outcome.error && !left) return fail(std::move(left).error());
   return outcome;
 }
 
@@ -239,6 +240,11 @@ Status IndexDeferral::rebuild() {
     return rebuild_now(connection, plan_, connector_, environment_, summary_);
   });
   return status_of(std::move(rebuilt), summary_);
+}
+
+Status IndexDeferral::note_server(FailoverGuard& guard) {
+  return control_.ask(
+      [&](Connection& connection) { return guard.note_all(FailoverGuard::kRebuild, connection); });
 }
 
 }  // namespace hypercopy

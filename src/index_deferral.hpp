@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "failover_guard.hpp"
 #include "hypercopy/deferred_indexes.hpp"
 #include "hypercopy/lasting_connection.hpp"
 #include "hypercopy/load.hpp"
@@ -42,6 +43,8 @@ class IndexDeferral {
   [[nodiscard]] Status open();
   [[nodiscard]] Status drop();
   [[nodiscard]] Status rebuild();
+  // The server that has them now.
+  [[nodiscard]] Status note_server(FailoverGuard& guard);
 
  private:
   [[nodiscard]] Status lock_alone(Connection& connection);

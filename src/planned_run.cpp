@@ -129,7 +129,21 @@ PlannedRun::PlannedRun(PlannedLoad& planned, Connector& connector, const LoadEnv
 Status PlannedRun::run() {
   IndexDeferral indexes(plan_, connector_, environment_, summary_);
   HYPERCOPY_TRY(load(indexes));
-  return summary_.complete && !summary_.error ? indexes.rebuild() : Status{};
+  if (!plan_.options.defer_indexes || !summary_.complete || summary_.error) return {};
+  HYPERCOPY_TRY(indexes.rebuild());
+  return expect_rows_outlived_rebuild(indexes);
+}
+
+// It may take long, and a failover meanwhile may lose rows.
+Status PlannedRun::expect_rows_outlived_rebuild(IndexDeferral& indexes) {
+  if (import_) {
+    Status done = import_->expect_still_done();
+    if (!done) summary_.complete = false;
+    return done;
+  }
+  if (!may_lose_commits_) return {};
+  HYPERCOPY_TRY(indexes.note_server(failover_guard_));
+  return expect_commits_kept();
 }
 
 Status PlannedRun::load(IndexDeferral& indexes) {

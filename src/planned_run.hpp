@@ -47,6 +47,7 @@ class PlannedRun {
   void run_workers();
   // Also of what the last workers heard.
   [[nodiscard]] Status expect_commits_kept();
+  [[nodiscard]] Status expect_rows_outlived_rebuild(IndexDeferral& indexes);
   [[nodiscard]] Result<OpenedInput> open(std::size_t index, const BatchLimits& limits, BatchPool& pool,
                                          TimeShares& shares);
   [[nodiscard]] Result<std::unique_ptr<CopyStream>> open_stream(unsigned worker);

@@ -1,4 +1,4 @@
-// kill -9 while chunks are built aside, on the server that HYPERCOPY_TEST_DSN names, for private ones have no TimescaleDB: the
+// kill -9 while chunks are built aside, on the server that HYPERCOPY_TEST_DSN names: the
 // next load, or the next run of the import, leaves what an ordinary load would have left, and nothing besides.
 #include <fmt/format.h>
 

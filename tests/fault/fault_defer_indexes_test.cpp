@@ -5,6 +5,8 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <string>
+#include <vector>
 
 #include "support/fault_load.hpp"
 
@@ -96,6 +98,83 @@ TEST_F(FaultDeferIndexes, TheServerStopsAndCrashes) {
     expect_all_rows();
   }
 }
+
+class FaultDeferIndexesLeftBehind : public FaultDeferIndexes {
+ protected:
+  void SetUp() override {
+    FaultDeferIndexes::SetUp();
+    if (IsSkipped()) return;
+    // Whoever comes first makes the schema.
+    make_indexed();
+    expect_success(finish_load(*start_load({"--defer-indexes"})), shape().rows);
+    make_indexed();
+    before_ = indexes();
+  }
+  void await_waiting(const std::string& name) const {
+    await_there(fmt::format(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load {}' "
+        "AND wait_event_type = 'Lock')",
+        name));
+  }
+  static void kill(Process& load) {
+    load.signal(SIGKILL);
+    static_cast<void>(load.wait());
+  }
+  void expect_all_is_back(const Checked& run) {
+    EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.err;
+    EXPECT_EQ(indexes(), before_) << run.outcome.err;
+    expect_nothing_owed();
+    expect_all_rows();
+  }
+
+ private:
+  std::string before_;
+};
+
+// The drop is durable, cannot be seen, and has the table to itself. The next run waits for it.
+TEST_F(FaultDeferIndexesLeftBehind, ByALoadThatIsKilledInTheCommitOfItsDrop) {
+  auto reader = lock("t", "ACCESS SHARE");
+  const auto load = start_load({"--defer-indexes"});
+  await_waiting("%");
+  hold_commits();
+  reader.reset();
+  static_cast<void>(await_held_commits(1));
+  kill(*load);
+  const auto next = start_load({"--truncate", "--defer-indexes"});
+  await_waiting("%");
+  release_commits();
+  expect_all_is_back(finish_load(*next));
+}
+
+struct NextRun {
+  const char* name;
+  std::vector<std::string> words;
+};
+
+class FaultDeferIndexesThenLoaded : public FaultDeferIndexesLeftBehind,
+                                    public ::testing::WithParamInterface<NextRun> {};
+
+TEST_P(FaultDeferIndexesThenLoaded, BehindALoadThatIsKilledInItsRebuild) {
+  hold_row(shape().rows);
+  const auto load = start_load({"--defer-indexes"});
+  await_held_row();
+  auto writer = lock("t", "ROW EXCLUSIVE");
+  release_row();
+  await_waiting("% index %");
+  kill(*load);
+  const auto next = start_load(GetParam().words);
+  await_there(
+      "SELECT count(DISTINCT substr(application_name, 1, 24)) = 2 FROM pg_stat_activity WHERE "
+      "application_name LIKE "
+      "'hypercopy load %' AND wait_event_type = 'Lock'");
+  writer.reset();
+  expect_all_is_back(finish_load(*next));
+}
+
+INSTANTIATE_TEST_SUITE_P(NextRun, FaultDeferIndexesThenLoaded,
+                         ::testing::Values(NextRun{"AsWell", {"--truncate", "--defer-indexes"}},
+                                           NextRun{"Plain", {"--truncate"}}),
+                         [](const auto& next) { return std::string(next.param.name); });
 
 }  // namespace
 }  // namespace hypercopy::test

@@ -217,5 +217,21 @@ TEST_F(FaultImportId, BackendsInTheMiddleOfTheirCommitAreLeftBehind) {
   }
 }
 
+// Nobody lets them go but the next run.
+TEST_F(FaultImportId, TheNextRunEndsBackendsInTheMiddleOfTheirCommit) {
+  make_import({.rows = 2000});
+  hold_row(shape().rows / 2);
+  const auto load = start_import();
+  await_held_row();
+  hold_commits();
+  release_row();
+  static_cast<void>(await_held_commits(1));
+  load->signal(SIGKILL);
+  static_cast<void>(load->wait());
+  // Its own COMMITs are not held.
+  other_dsn_ += " options='-c synchronous_commit=local'";
+  expect_finished_by_another_run();
+}
+
 }  // namespace
 }  // namespace hypercopy::test

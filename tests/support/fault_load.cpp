@@ -1,6 +1,7 @@
 #include "support/fault_load.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <stdexcept>
 
@@ -21,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::minutes kPatience{5};  // only what hangs takes so long, on a loaded machine too
 
 constexpr std::string_view kWorkers = "FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load%'";
+
+constexpr int kRowLockClass = 20240210;
 
 bool has_ended(const Process& process) {
   siginfo_t info{};
@@ -72,7 +76,10 @@ void FaultTest::SetUp() {
   CheckedLoadTest::SetUp();
   if (IsSkipped()) return;
   std::string why_not;
-  private_server_ = PrivateServer::start(server(), why_not);
+  std::optional<std::string> settings = "";
+  if (extensions_ == Extensions::timescale) settings = PrivateServer::timescale_settings(server());
+  if (!settings) GTEST_SKIP() << "TimescaleDB is not installed for the server's programs";
+  private_server_ = PrivateServer::start(server(), why_not, PrivateServer::kTrust, {}, *settings);
   if (!private_server_) GTEST_SKIP() << why_not;
   const std::uint64_t seed = test_seed();
   fmt::print("seed {} (HYPERCOPY_TEST_SEED repeats its choices)\n", seed);
@@ -83,6 +90,9 @@ void FaultTest::SetUp() {
   // What no COMMIT has flushed is lost by a crash, however late it comes.
   admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
   admin.execute("SELECT pg_reload_conf()");
+  if (extensions_ == Extensions::timescale) {
+    admin.execute("SET client_min_messages = warning; CREATE EXTENSION timescaledb SCHEMA public");
+  }
   socket_ =
       fmt::format("{}/.s.PGSQL.{}", admin.value("SHOW unix_socket_directories"), admin.value("SHOW port"));
   other_dsn_ = private_server_->dsn();
@@ -117,13 +127,19 @@ void FaultTest::make_target(const LoadShape& shape, const std::string& kind, con
       "(id bigint, at timestamptz, word text, value float8, amount numeric)";
   shape_ = shape;
   const Server admin = connect();
-  admin.execute("DROP TABLE IF EXISTS t, reference");
+  // A hypertable goes alone.
+  for (const char* table : {"t", "reference"}) admin.execute(fmt::format("DROP TABLE IF EXISTS {}", table));
   admin.execute(fmt::format("CREATE {} t {} {}", kind, kColumns, storage));
   admin.execute(fmt::format("CREATE TABLE reference {}", kColumns));
   const std::string bytes = random_rows();
   input_ = folder_.file("input.csv", bytes);
   const CopyOutcome loaded = admin.copy("COPY reference FROM STDIN (FORMAT csv)", bytes);
   ASSERT_EQ(loaded.rows, shape.rows) << loaded.message;
+}
+
+void FaultTest::make_hypertable(const LoadShape& shape, std::uint64_t chunk_ids) {
+  make_target(shape);
+  connect().execute(fmt::format("SELECT create_hypertable('t', 'id', chunk_time_interval => {})", chunk_ids));
 }
 
 std::unique_ptr<Process> FaultTest::start_load(const std::vector<std::string>& more) {
@@ -211,6 +227,49 @@ void FaultTest::hold_row(std::uint64_t id) {
 
 void FaultTest::await_held_row() const {
   await_there(fmt::format("SELECT count(*) = 1 {} AND wait_event = 'advisory'", kWorkers));
+}
+
+void FaultTest::hold_rows(const std::vector<std::uint64_t>& ids) {
+  connect().execute(fmt::format(
+      "CREATE OR REPLACE FUNCTION passes(id bigint) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN IF id "
+      "IN ({}) THEN PERFORM pg_advisory_xact_lock_shared({}, id::int); END IF; RETURN true; END$$; "
+      "ALTER TABLE t ADD CONSTRAINT passes CHECK (passes(id))",
+      fmt::join(ids, ", "), kRowLockClass));
+  for (const std::uint64_t id : ids) {
+    auto& holder = row_holders_[id] = std::make_unique<Server>(private_server_->dsn());
+    holder->execute(fmt::format("SELECT pg_advisory_lock({}, {})", kRowLockClass, id));
+  }
+}
+
+void FaultTest::await_held_row(std::uint64_t id) const {
+  await_there(
+      fmt::format("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND "
+                  "classid = {} AND objid = {})",
+                  kRowLockClass, id));
+}
+
+std::unique_ptr<Server> FaultTest::lock(const std::string& table, const std::string& mode) const {
+  auto holder = std::make_unique<Server>(private_server_->dsn());
+  holder->execute(fmt::format("BEGIN; LOCK TABLE {} IN {} MODE", table, mode));
+  return holder;
+}
+
+std::string FaultTest::side_table(std::uint64_t begin) const {
+  return connect().value(fmt::format(
+      "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^hypercopy_chunk_.*_{}$'", begin));
+}
+
+std::uint64_t FaultTest::side_tables() const {
+  return std::stoull(connect().value(
+      "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'hypercopy_chunk_%' AND "
+      "relnamespace = 'public'::regnamespace"));
+}
+
+void FaultTest::await_waiting_hand_over(std::uint64_t ids) const {
+  await_there(
+      fmt::format("SELECT (SELECT count(*) = {} FROM t) AND EXISTS (SELECT {} AND application_name LIKE "
+                  "'% chunk %' AND wait_event_type = 'Lock')",
+                  ids, kWorkers));
 }
 
 void FaultTest::set_read_only(bool read_only) const {

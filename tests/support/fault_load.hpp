@@ -10,6 +10,7 @@
 // Why:     the short form is part of every test run; HYPERCOPY_TEST_FAULTS=long breaks things ten times as often.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,8 +34,14 @@ enum class ServerBreak {
   backend,    // kill -9 of one backend: the server ends all others and recovers
 };
 
+// What its servers have besides PostgreSQL.
+enum class Extensions { none, timescale };
+
 class FaultTest : public CheckedLoadTest {
  protected:
+  FaultTest() = default;
+  // Skips, aloud, where TimescaleDB is not installed.
+  explicit FaultTest(Extensions extensions) : extensions_(extensions) {}
   void SetUp() override;
 
   // How often to break something.
@@ -44,6 +51,8 @@ class FaultTest : public CheckedLoadTest {
   // `kind`: what stands behind CREATE; `storage`: behind the columns.
   void make_target(const LoadShape& shape, const std::string& kind = "TABLE",
                    const std::string& storage = "");
+  // As make_target(), `t` in chunks of so many ids each.
+  void make_hypertable(const LoadShape& shape, std::uint64_t chunk_ids);
   // Into `t`, through other_dsn_, which is the private server unless the test sets it.
   [[nodiscard]] std::unique_ptr<Process> start_load(const std::vector<std::string>& more = {});
   [[nodiscard]] Checked finish_load(Process& load);
@@ -76,6 +85,19 @@ class FaultTest : public CheckedLoadTest {
   void await_held_row() const;
   void release_row() { row_holder_.reset(); }
 
+  // The same for several rows, wherever they go to: `t`, or a side table that is like it. Each waits until release_row(id).
+  void hold_rows(const std::vector<std::uint64_t>& ids);
+  void await_held_row(std::uint64_t id) const;
+  void release_row(std::uint64_t id) { row_holders_.erase(id); }
+
+  // A connection that has locked the table for as long as it lasts, or its server.
+  [[nodiscard]] std::unique_ptr<Server> lock(const std::string& table, const std::string& mode) const;
+  // The one whose rows begin with this id.
+  [[nodiscard]] std::string side_table(std::uint64_t begin) const;
+  [[nodiscard]] std::uint64_t side_tables() const;
+  // Waits until so many ids can be seen, and the hand-over of another side table waits for a lock.
+  void await_waiting_hand_over(std::uint64_t ids) const;
+
   // From now on (not) in new transactions, whoever begins them: 25006.
   void set_read_only(bool read_only) const;
 
@@ -98,7 +120,9 @@ class FaultTest : public CheckedLoadTest {
   void expect_in_doubt_is_named(const Checked& run) const;
   [[nodiscard]] std::string random_rows();
 
+  const Extensions extensions_ = Extensions::none;
   std::unique_ptr<Server> row_holder_;
+  std::map<std::uint64_t, std::unique_ptr<Server>> row_holders_;
   std::string socket_;
   std::string input_;  // path
   LoadShape shape_;

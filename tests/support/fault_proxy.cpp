@@ -262,6 +262,7 @@ unsigned FaultProxy::acted() const {
 
 void FaultProxy::let_go() { give_order(Order::let_go); }
 void FaultProxy::cut_stalled() { give_order(Order::cut); }
+void FaultProxy::cut_all() { give_order(Order::cut_all); }
 
 void FaultProxy::give_order(Order order) {
   std::unique_lock lock(mutex_);
@@ -275,6 +276,7 @@ void FaultProxy::serve() {
   for (Order order = await_events(); order != Order::stop; order = await_events()) {
     const auto now = Clock::now();
     for (const auto& link : links_) {
+      if (order == Order::cut_all) link->cut();
       if (link->state != Link::State::stalled) continue;
       if (order == Order::cut) link->cut();
       if (order == Order::let_go || (link->goes_on && *link->goes_on <= now)) link->go_on();

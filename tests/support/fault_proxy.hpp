@@ -55,16 +55,19 @@ class FaultProxy {
   FaultProxy& operator=(const FaultProxy&) = delete;
 
   [[nodiscard]] std::string dsn() const;
+  [[nodiscard]] int port() const { return port_; }
   // Waits until so many faults have acted; false when minutes have passed without.
   [[nodiscard]] bool await_acted(unsigned faults);
   [[nodiscard]] unsigned acted() const;
   // Stalled connections go on, or are cut as by `close`.
   void let_go();
   void cut_stalled();
+  // All connections of this moment, as by `close`: a backend that is at a statement, or its COMMIT, goes on.
+  void cut_all();
 
  private:
   struct Link;
-  enum class Order { none, let_go, cut, stop };
+  enum class Order { none, let_go, cut, cut_all, stop };
 
   void serve();
   [[nodiscard]] Order await_events();

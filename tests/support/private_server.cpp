@@ -34,16 +34,23 @@ PrivateServer::PrivateServer(std::string binaries, std::map<std::string, std::st
 
 std::unique_ptr<PrivateServer> PrivateServer::start(const Server& model, std::string& why_not,
                                                     const std::string& hba,
-                                                    const std::map<std::string, std::string>& environment) {
+                                                    const std::map<std::string, std::string>& environment,
+                                                    const std::string& settings) {
   const std::string binaries = model.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'");
   if (!std::filesystem::exists(binaries + "/postgres")) {
     why_not = fmt::format("the server's programs ({}) are not on this machine", binaries);
     return nullptr;
   }
   std::unique_ptr<PrivateServer> server(new PrivateServer(binaries, environment));
-  if (server->create(hba) && server->run()) return server;
+  if (server->create(hba, settings) && server->run()) return server;
   why_not = "no private server: " + server->log();
   return nullptr;
+}
+
+std::optional<std::string> PrivateServer::timescale_settings(const Server& model) {
+  const std::string libraries = model.value("SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'");
+  if (!std::filesystem::exists(libraries + "/timescaledb.so")) return std::nullopt;
+  return "shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n";
 }
 
 std::unique_ptr<PrivateServer> PrivateServer::start_standby(std::string& why_not) const {
@@ -57,13 +64,13 @@ std::unique_ptr<PrivateServer> PrivateServer::start_standby(std::string& why_not
   return nullptr;
 }
 
-bool PrivateServer::create(const std::string& hba) {
+bool PrivateServer::create(const std::string& hba, const std::string& settings) {
   if (!own_folder() ||
       !call("initdb", "-D data -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync")) {
     return false;
   }
   std::ofstream(host() + "/data/pg_hba.conf") << hba;
-  configure("listen_addresses = ''\n");
+  configure(settings + "listen_addresses = ''\n");
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "support/program.hpp"
@@ -15,11 +16,14 @@ namespace hypercopy::test {
 
 class PrivateServer {
  public:
-  // `hba`: the lines of pg_hba.conf; `environment`: of the server's process.
+  // `hba`: the lines of pg_hba.conf; `environment`: of the server's process; `settings`: lines of postgresql.conf, which a
+  // standby has too.
   [[nodiscard]] static std::unique_ptr<PrivateServer> start(
-      const Server& model, std::string& why_not,
-      const std::string& hba = "local all all trust\nlocal replication all trust\n",
-      const std::map<std::string, std::string>& environment = {});
+      const Server& model, std::string& why_not, const std::string& hba = kTrust,
+      const std::map<std::string, std::string>& environment = {}, const std::string& settings = "");
+  static constexpr const char* kTrust = "local all all trust\nlocal replication all trust\n";
+  // The settings that preload TimescaleDB; nothing where it is not installed for the model's programs.
+  [[nodiscard]] static std::optional<std::string> timescale_settings(const Server& model);
   // A streaming standby of this one, a copy of it in a folder of its own; another server once it is promoted.
   // Nothing, and why, where there is no pg_basebackup.
   [[nodiscard]] std::unique_ptr<PrivateServer> start_standby(std::string& why_not) const;
@@ -37,7 +41,7 @@ class PrivateServer {
  private:
   PrivateServer(std::string binaries, std::map<std::string, std::string> environment);
   void stop(int signal);
-  [[nodiscard]] bool create(const std::string& hba);
+  [[nodiscard]] bool create(const std::string& hba, const std::string& settings);
   [[nodiscard]] bool copy_of(const PrivateServer& primary);
   // A program of the server's in its folder, as its user; what it says goes to the log.
   [[nodiscard]] bool call(const std::string& program, const std::string& arguments) const;
