@@ -8,6 +8,7 @@
 
 #include "human_units.hpp"
 #include "hypercopy/sql_identifier.hpp"
+#include "insert_rules.hpp"
 #include "query_numbers.hpp"
 #include "sqlstate.hpp"
 
@@ -46,6 +47,7 @@ Error may_not_create(Error error, const std::string& schema) {
 
 Result<AtomicStaging> AtomicStaging::plan(Connection& connection, const TargetTable& table,
                                           const LoadOptions& options, const std::string& run_id) {
+  HYPERCOPY_TRY(refuse_insert_rules(connection, table, "--atomic"));
   AtomicStaging staging;
   staging.by_import_ = !options.import_id.empty();
   staging.is_logged_ = staging.by_import_;

@@ -10,19 +10,36 @@
 
 #include "hypercopy/connection.hpp"
 #include "hypercopy/sql_identifier.hpp"
+#include "insert_rules.hpp"
 
 namespace hypercopy {
 
 namespace {
 
 // A row per key column of each index that ON CONFLICT can name, the primary key first. indnullsnotdistinct is there since
-// PostgreSQL 15.
+// PostgreSQL 15. A unique index is a btree, whose strategies 1 and 3 are less and equal.
 constexpr std::string_view kUniqueIndexes = R"(
 SELECT i.indexrelid, i.indisprimary, a.attname,
-       coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false)
+       coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+       coalesce('COLLATE ' || pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(c.collname), ''),
+       pg_catalog.format('%I.%I', fn.nspname, f.opcname),
+       pg_catalog.format('OPERATOR(%I.%s)', ln.nspname, l.oprname),
+       pg_catalog.format('OPERATOR(%I.%s)', en.nspname, e.oprname)
 FROM pg_catalog.pg_index i
 CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+JOIN pg_catalog.pg_opclass f ON f.oid = i.indclass[k.place::int - 1]
+JOIN pg_catalog.pg_namespace fn ON fn.oid = f.opcnamespace
+JOIN pg_catalog.pg_amop la ON (la.amopfamily, la.amoplefttype, la.amoprighttype, la.amopstrategy) =
+  (f.opcfamily, f.opcintype, f.opcintype, 1)
+JOIN pg_catalog.pg_operator l ON l.oid = la.amopopr
+JOIN pg_catalog.pg_namespace ln ON ln.oid = l.oprnamespace
+JOIN pg_catalog.pg_amop ea ON (ea.amopfamily, ea.amoplefttype, ea.amoprighttype, ea.amopstrategy) =
+  (f.opcfamily, f.opcintype, f.opcintype, 3)
+JOIN pg_catalog.pg_operator e ON e.oid = ea.amopopr
+JOIN pg_catalog.pg_namespace en ON en.oid = e.oprnamespace
+LEFT JOIN pg_catalog.pg_collation c ON c.oid = i.indcollation[k.place::int - 1]
+LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace
 WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND NOT i.indisexclusion
   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 ORDER BY i.indisprimary DESC, i.indexrelid, k.place)";
@@ -39,13 +56,23 @@ LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')";
 
+// tgtype bits: ROW 1, BEFORE 2, INSERT 4, UPDATE 16. Older versions of TimescaleDB keep rows out of the hypertable's own
+// heap by a trigger.
+constexpr std::string_view kRowTriggers = R"(
+WITH RECURSIVE family(oid) AS (
+  SELECT $1::oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.oid)
+SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN family f ON t.tgrelid = f.oid
+  WHERE NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgname <> 'ts_insert_blocker'
+    AND t.tgenabled = ANY (CASE WHEN pg_catalog.current_setting('session_replication_role') = 'replica'
+                           THEN '{R,A}' ELSE '{O,A}' END::"char"[])))";
+
 using Parameters = std::array<std::string, 1>;
 
 struct UniqueIndex {
   std::string oid;
   bool primary = false;
   bool nulls_equal = false;
-  std::vector<std::string> columns{};
+  std::vector<ConflictRule::KeyColumn> columns{};
 };
 
 Result<std::vector<UniqueIndex>> unique_indexes(Connection& connection, const TargetTable& table) {
@@ -58,7 +85,11 @@ Result<std::vector<UniqueIndex>> unique_indexes(Connection& connection, const Ta
                          .primary = rows.boolean(row, 1),
                          .nulls_equal = rows.boolean(row, 3)});
     }
-    indexes.back().columns.emplace_back(rows.text(row, 2));
+    indexes.back().columns.push_back({.name = std::string(rows.text(row, 2)),
+                                      .collation = std::string(rows.text(row, 4)),
+                                      .operator_class = std::string(rows.text(row, 5)),
+                                      .less = std::string(rows.text(row, 6)),
+                                      .equal = std::string(rows.text(row, 7))});
   }
   return indexes;
 }
@@ -70,10 +101,26 @@ std::string displayed(const std::vector<std::string>& columns) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+std::vector<std::string> names_of(const UniqueIndex& index) {
+  std::vector<std::string> names;
+  names.reserve(index.columns.size());
+  for (const auto& column : index.columns) names.push_back(column.name);
+  return names;
+}
+
+// Both can be asked by one ON CONFLICT.
+bool take_the_same_for_equal(const UniqueIndex& one, const UniqueIndex& other) {
+  return std::ranges::all_of(one.columns, [&](const ConflictRule::KeyColumn& mine) {
+    return std::ranges::any_of(other.columns, [&](const ConflictRule::KeyColumn& theirs) {
+      return mine.name == theirs.name && mine.collation == theirs.collation && mine.equal == theirs.equal;
+    });
+  });
+}
+
 std::string candidates(const std::vector<UniqueIndex>& indexes) {
   std::string text;
   for (const auto& index : indexes)
-    text += fmt::format("{}--conflict-key {}", text.empty() ? "" : ", ", displayed(index.columns));
+    text += fmt::format("{}--conflict-key {}", text.empty() ? "" : ", ", displayed(names_of(index)));
   return text.empty()
              ? "It has no unique index that ON CONFLICT can use (not partial, not of expressions, not "
                "deferrable)."
@@ -89,10 +136,13 @@ std::optional<UniqueIndex> chosen(const std::vector<UniqueIndex>& indexes,
   const std::set<std::string> wanted(asked.begin(), asked.end());
   std::optional<UniqueIndex> found;
   for (const auto& index : indexes) {
-    if (std::set<std::string>(index.columns.begin(), index.columns.end()) != wanted) continue;
-    const bool nulls_equal = found && found->nulls_equal;
-    found = index;
-    found->nulls_equal = found->nulls_equal || nulls_equal;  // all that fit are asked by the server
+    const auto names = names_of(index);
+    if (std::set<std::string>(names.begin(), names.end()) != wanted) continue;
+    if (!found) {
+      found = index;
+    } else if (take_the_same_for_equal(*found, index)) {
+      found->nulls_equal = found->nulls_equal || index.nulls_equal;  // all such are asked by the server
+    }
   }
   return found;
 }
@@ -125,8 +175,8 @@ Status find_key(Connection& connection, const TargetTable& table, const LoadOpti
                 candidates(indexes));
   }
   rule.key = index->columns;
-  const auto can_be_null = [&](const std::string& name) {
-    const Column* const column = table.find(name);
+  const auto can_be_null = [&](const ConflictRule::KeyColumn& in_key) {
+    const Column* const column = table.find(in_key.name);
     return column == nullptr || !column->not_null;
   };
   rule.nulls_differ = !index->nulls_equal && std::ranges::any_of(rule.key, can_be_null);
@@ -143,8 +193,13 @@ Result<ConflictRule> find_conflict_rule(Connection& connection, const TargetTabl
                             to_string(table.kind)),
                 "Name the table that holds the rows.");
   }
+  HYPERCOPY_TRY(refuse_insert_rules(connection, table,
+                                    fmt::format("--on-conflict {}", to_string(options.on_conflict))));
   ConflictRule rule{.action = options.on_conflict, .key = {}, .columns = {}};
   HYPERCOPY_TRY(read_columns(connection, table, rule));
+  HYPERCOPY_ASSIGN(const QueryResult triggers,
+                   connection.execute(kRowTriggers, Parameters{fmt::to_string(table.oid)}));
+  rule.has_row_triggers = triggers.boolean(0, 0);
   if (!options.any_conflict) HYPERCOPY_TRY(find_key(connection, table, options, rule));
   return rule;
 }

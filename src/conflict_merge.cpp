@@ -59,6 +59,7 @@ Result<RowCounts> ConflictMerge::finish_whole(const InputFile& file) {
 Result<RowCounts> ConflictMerge::merge_staged(const MergeSql& sql, std::uint64_t staged) {
   const Stopwatch watch(shares_.worker_sending);
   HYPERCOPY_ASSIGN(const std::uint64_t touched, stream_.execute(sql.insert));
+  if (!sql.inserted.empty()) return count_each(sql);
   return sql.changed.empty() ? count_left_out(sql, staged, touched) : count_updated(sql, staged, touched);
 }
 
@@ -66,13 +67,14 @@ Result<RowCounts> ConflictMerge::merge_staged(const MergeSql& sql, std::uint64_t
 Result<RowCounts> ConflictMerge::count_updated(const MergeSql& sql, std::uint64_t staged,
                                                std::uint64_t touched) {
   HYPERCOPY_ASSIGN(const std::uint64_t changed, stream_.number(sql.changed));
-  std::uint64_t keys = touched;
-  if (!sql.keys.empty()) {
-    HYPERCOPY_ASSIGN(keys, stream_.number(sql.keys));
-  }
   const std::uint64_t inserted = touched - std::min(changed, touched);
-  const std::uint64_t suppressed = keys - std::min(keys, touched);
-  return RowCounts{.loaded = inserted, .updated = staged - std::min(staged, inserted + suppressed)};
+  return RowCounts{.loaded = inserted, .updated = staged - std::min(staged, inserted)};
+}
+
+Result<RowCounts> ConflictMerge::count_each(const MergeSql& sql) {
+  HYPERCOPY_ASSIGN(const std::uint64_t inserted, stream_.number(sql.inserted));
+  HYPERCOPY_ASSIGN(const std::uint64_t changed, stream_.number(sql.changed));
+  return RowCounts{.loaded = inserted, .updated = changed};
 }
 
 Result<RowCounts> ConflictMerge::count_left_out(const MergeSql& sql, std::uint64_t staged,

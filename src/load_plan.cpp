@@ -90,6 +90,7 @@ Status plan_merge(LoadPlan& plan, Connection& connection) {
                     "goes by the order of the input)",
                     to_string(rule.action), rule.action == OnConflict::update ? "last" : "first", plan.jobs));
   }
+  rule.in_file_order = plan.jobs == 1;
   plan.merge.emplace(connection, plan.table, std::move(rule), *plan.statement);
   return {};
 }

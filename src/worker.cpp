@@ -123,7 +123,7 @@ void Worker::leave_to_others(const Batch& batch) {
 Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
   const TransactionHead head{.settings = settings(),
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
-  MergeTurns::Turn turn(run_.rejects != nullptr && batch.file->merge ? &run_.turns : nullptr);
+  MergeTurns::Turn turn(run_.rejects != nullptr ? &run_.turns : nullptr);
   auto written = write_records(batch, head, checks, turn);
   if (!written && written.error().sqlstate == kDeadlock) run_.turns.note_deadlock();
   // Its locks must be given back before another one's turn.

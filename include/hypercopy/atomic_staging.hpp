@@ -9,7 +9,7 @@
 //          it publish() knows, for it is told how many there must be.
 // Threads: one at a time.
 // Errors:  sql (42501: the role may not create tables beside the target), target: the staging table does not hold what was
-//          copied into it; usage: inputs of which some fill an identity column and some do not.
+//          copied into it; usage: inputs of which some fill an identity column and some do not, a table with a rule ON INSERT.
 // Source:  PostgreSQL manual, CREATE TABLE (LIKE), INSERT (OVERRIDING SYSTEM VALUE).
 #pragma once
 

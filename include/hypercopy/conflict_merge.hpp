@@ -5,8 +5,7 @@
 //          batches had conflicts, the next one is staged at once. find_refused() looks for the record that a merge was
 //          refused for, which has no line in the server's words.
 // Units:   records as the server counted them: inserted, changed or superseded, left out for their key; what is missing
-//          was left out by a trigger. Where a BEFORE UPDATE trigger leaves rows out, they count as changed, and as many
-//          new rows as left out.
+//          was left out by a BEFORE INSERT trigger. A row that a BEFORE UPDATE trigger keeps as it is counts as changed.
 // Owns:    nothing but what it remembers of recent batches. Borrows the stream and the copier.
 // Threads: one.
 // Errors:  as the copier and the stream give them; a clash of keys is one only where the merge does not cover it: another
@@ -62,6 +61,7 @@ class ConflictMerge {
   [[nodiscard]] Result<Stored> merge(const Batch& batch, const TransactionHead& head, CopyForm form);
   [[nodiscard]] Result<RowCounts> count_updated(const MergeSql& sql, std::uint64_t staged,
                                                 std::uint64_t touched);
+  [[nodiscard]] Result<RowCounts> count_each(const MergeSql& sql);
   [[nodiscard]] Result<RowCounts> count_left_out(const MergeSql& sql, std::uint64_t staged,
                                                  std::uint64_t inserted);
   [[nodiscard]] bool refuses(const Batch& batch, std::string_view records, const std::string& sqlstate);

@@ -3,8 +3,10 @@
 //          else by the INSERT), and one that numbers the records in file order. The INSERT goes by key, so that merges
 //          which run at the same time lock rows in one order.
 //          Of records with one key the last in file order updates; with `nothing` the first is the one that is kept.
+//          Keys are compared as their index does. Where a row trigger may leave records out or change them, `update`
+//          has a loop on the server instead, one INSERT a record: which of them counts is known only then.
 // Owns:    all that a connection is needed for is quoted when it is made; for_columns() may be called by any thread.
-// Errors:  target: a column of the key is not loaded.
+// Errors:  target: a column of the key is not loaded; usage: so many columns that the staging table cannot be made.
 // Why:     whether INSERT ... DO UPDATE inserted or updated cannot be asked by xmax: on partitions RETURNING xmax is refused.
 //          A temporary sequence counts instead: nextval() in DO UPDATE's WHERE is called once for each row that is
 //          changed, on every kind of table, compressed chunks included.
@@ -32,8 +34,10 @@ struct MergeSql {
   std::string clear;       // of the staging table, where the transaction goes on with another COPY into it
   std::string explain;     // of it: whether the server takes it
   std::string changed{};   // with `update`: gives the number of rows that were changed, once
-  // Where a trigger may leave rows out, a number for telling these from conflicts: with `update` of different keys in
-  // the staging table, with `nothing` of its records whose key is in the table behind the INSERT. Else empty.
+  // Where `insert` goes record by record and touches nothing that it tells: gives the number of rows that are new.
+  std::string inserted{};
+  // With `nothing`, where a trigger may leave rows out: for telling these from conflicts, the number of staged records
+  // whose key is in the table behind the INSERT. Else empty.
   std::string keys{};
 };
 
@@ -50,8 +54,14 @@ class MergeStatement {
   [[nodiscard]] std::string insert_head(const std::vector<std::string>& columns) const;
   void leave_out(const std::vector<std::string>& columns, const std::string& staging, MergeSql& sql) const;
   void update(const std::vector<std::string>& columns, const std::string& staging, MergeSql& sql) const;
+  // The loop instead of `insert`, by a SELECT of the staged records in the order in which they count.
+  [[nodiscard]] std::string record_by_record(const std::vector<std::string>& columns,
+                                             const std::string& select, const std::string& on_conflict) const;
   [[nodiscard]] std::string set_clause(const std::vector<std::string>& columns) const;
-  [[nodiscard]] std::string key_in_order() const;
+  [[nodiscard]] std::string conflict_target() const;
+  [[nodiscard]] std::string key_alone() const;
+  [[nodiscard]] std::string key_order() const;
+  [[nodiscard]] std::string null_apart() const;
   [[nodiscard]] std::string ordinal() const;
 
   ConflictRule rule_;

@@ -1,5 +1,5 @@
-// Who may lock rows of the table when, among the workers of one load that merges and rejects.
-// Shape:   a batch that is merged in several runs locks keys in more than one order, and deadlocks with others that do.
+// Who may lock rows and keys of the table when, among the workers of one load that rejects.
+// Shape:   a batch that is sent in several runs locks keys in more than one order, and deadlocks with others that do.
 //          The server ends one of them after a second. Once that has happened, a batch that needs runs waits until no
 //          other transaction of this load holds locks, and others wait for it: Turn::take_alone().
 // Why:     most loads never see a deadlock, and stay parallel; those that do still come to an end.
@@ -31,7 +31,7 @@ class MergeTurns {
    private:
     void leave();
 
-    MergeTurns* turns_;  // nullptr: nothing is merged and rejected
+    MergeTurns* turns_;  // nullptr: nothing is rejected
     bool alone_ = false;
   };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/checked_load.hpp"
+#include "support/expect.hpp"
 #include "support/file_contents.hpp"
 #include "support/role.hpp"
 
@@ -375,6 +376,20 @@ TEST_F(AtomicImport, SuppressedRowsAreAccountedFor) {
   const Checked run = this->run("t", import_arguments({input()}));
   expect_success(run, kRows / 2);
   EXPECT_EQ(run.report["totals"]["rows_suppressed"], kRows / 2);
+}
+
+// COPY fires no rules, the INSERT at the end does.
+TEST_F(Atomic, RulesOnInsertAreRefused) {
+  server().execute(
+      "CREATE TABLE t (a int, b text); CREATE TABLE aside (a int); CREATE RULE r AS ON INSERT TO t DO ALSO "
+      "INSERT INTO aside VALUES (NEW.a)");
+  const Outcome run = load(arguments({"-t", "t", input()}));
+  expect_refused(run, 2, "--atomic is not possible: it needs INSERT, which the rule r of");
+  EXPECT_EQ(count("t") + count("aside"), 0U);
+  EXPECT_EQ(staging_tables(), "0");
+  server().execute("ALTER TABLE t DISABLE RULE r");
+  expect_loaded(load(arguments({"-t", "t", input()})), kRows);
+  EXPECT_EQ(count("aside"), 0U);
 }
 
 }  // namespace

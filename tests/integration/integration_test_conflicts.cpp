@@ -324,6 +324,72 @@ TEST_F(Conflicts, NullsAreOneKeyWhereTheIndexSaysSo) {
   EXPECT_EQ(server().rows_as_text("target"), (Texts{"(,,w)", "(1,,y)", "(2,,y)"}));
 }
 
+struct EqualityCase {
+  const char* name;
+  const char* create;  // of `target`
+  const char* before;
+  std::string input;
+  Texts updated;
+  Texts left;  // by `nothing`
+  std::uint64_t inserted;
+};
+
+// What is one key, the index says: neither the column's collation nor its type's usual operators do.
+TEST_F(Conflicts, KeysAreEqualWhereTheIndexSaysSo) {
+  server().execute(
+      "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE TYPE "
+      "pair AS (a numeric, b int)");
+  const std::vector<EqualityCase> cases{
+      {"finer_collation",
+       "CREATE TABLE target (id text COLLATE ci, v int); CREATE UNIQUE INDEX ON target (id COLLATE \"C\")",
+       "('k', 0)",
+       "k,1\nx,1\nX,2\n",
+       {"(X,2)", "(k,1)", "(x,1)"},
+       {"(X,2)", "(k,0)", "(x,1)"},
+       2},
+      {"coarser_collation",
+       "CREATE TABLE target (id text COLLATE \"C\", v int); CREATE UNIQUE INDEX ON target (id COLLATE ci)",
+       "('Abc', 0)",
+       "ABC,2\nx,1\nX,2\nx,3\n",
+       {"(Abc,2)", "(x,3)"},
+       {"(Abc,0)", "(x,1)"},
+       1},
+      {"coarser_collation_and_one_of_the_column",
+       "CREATE TABLE target (id text COLLATE \"C\", v int); CREATE UNIQUE INDEX ON target (id COLLATE ci); "
+       "CREATE UNIQUE INDEX ON target (id)",
+       "('Abc', 0)",
+       "ABC,2\nx,1\nX,2\nx,3\n",
+       {"(Abc,2)", "(x,3)"},
+       {"(Abc,0)", "(x,1)"},
+       1},
+      {"finer_operators",
+       "CREATE TABLE target (id pair, v int); CREATE UNIQUE INDEX ON target (id record_image_ops)",
+       "('(1,1)', 0)",
+       "\"(1,1)\",1\n\"(2,1)\",1\n\"(2.0,1)\",2\n",
+       {"(\"(1,1)\",1)", "(\"(2,1)\",1)", "(\"(2.0,1)\",2)"},
+       {"(\"(1,1)\",0)", "(\"(2,1)\",1)", "(\"(2.0,1)\",2)"},
+       2},
+      {"pattern_operators",
+       "CREATE TABLE target (id varchar(9), v int); CREATE UNIQUE INDEX ON target (id varchar_pattern_ops)",
+       "('k', 0)",
+       "k,1\nx,1\nx,2\n",
+       {"(k,1)", "(x,2)"},
+       {"(k,0)", "(x,1)"},
+       1}};
+  for (const auto& test : cases) {
+    for (const std::string action : {"update", "nothing"}) {
+      SCOPED_TRACE(fmt::format("{}, {}", test.name, action));
+      server().execute("DROP TABLE IF EXISTS target");
+      server().execute(test.create);
+      server().execute(fmt::format("INSERT INTO target VALUES {}", test.before));
+      const auto records = static_cast<std::uint64_t>(std::ranges::count(test.input, '\n'));
+      expect_counts(merge("target", action, test.input, {"-j", "1", "--conflict-key", "id"}),
+                    expected(action, records, test.inserted));
+      EXPECT_EQ(server().rows_as_text("target"), action == "update" ? test.updated : test.left);
+    }
+  }
+}
+
 TEST_F(Conflicts, TheKeyIsChosen) {
   server().execute(
       "CREATE TABLE target (id int PRIMARY KEY, \"Code\" text UNIQUE, v text); INSERT INTO target VALUES (1, "
@@ -394,6 +460,41 @@ TEST_F(Conflicts, WhatHasNoKeyIsAWrongCommandLine) {
   expect_refused(merge("v", "update", "1\n").outcome, 2, "not possible for a view");
   expect_refused(load({"-t", "target", "--conflict-key", "id"}), 2, "--conflict-key needs --on-conflict");
   expect_refused(load({"-t", "target", "--on-conflict", "ignore"}), 2, "ignore");
+}
+
+// COPY fires no rules, the INSERT of a merge does: with INSTEAD NOTHING it would store nothing, and say that it did.
+TEST_F(Conflicts, RulesOnInsertAreRefused) {
+  server().execute("CREATE TABLE target (id int PRIMARY KEY, v int); CREATE TABLE aside (id int)");
+  for (const std::string does : {"INSTEAD NOTHING", "ALSO INSERT INTO aside VALUES (NEW.id)"}) {
+    SCOPED_TRACE(does);
+    server().execute("CREATE OR REPLACE RULE \"My rule\" AS ON INSERT TO target DO " + does);
+    for (const std::string action : {"update", "nothing"}) {
+      const auto run = merge("target", action, "1,1\n2,2\n1,3\n", {"-j", "1"});
+      expect_refused(run.outcome, 2, "the rule \"My rule\" of");
+      EXPECT_TRUE(says(run, "DISABLE RULE \"My rule\""));
+      EXPECT_EQ(count("target"), 0U);
+    }
+  }
+  server().execute("ALTER TABLE target DISABLE RULE \"My rule\"");
+  expect_counts(merge("target", "update", "1,1\n2,2\n1,3\n", {"-j", "1"}), {.inserted = 2, .updated = 1});
+  EXPECT_EQ(count("aside"), 0U);
+}
+
+TEST_F(Conflicts, TheStagingTableHasOneColumnMore) {
+  const auto create = [&](int columns) {
+    std::string sql = "DROP TABLE IF EXISTS target; CREATE TABLE target (c1 smallint PRIMARY KEY";
+    for (int column = 2; column <= columns; ++column) sql += fmt::format(", c{} smallint", column);
+    server().execute(sql + "); INSERT INTO target (c1) VALUES (1)");
+  };
+  const auto record = [](int columns) {
+    return "1" + std::string(static_cast<std::size_t>(columns - 1), ',') + "\n";
+  };
+  create(1600);
+  const auto run = merge("target", "update", record(1600));
+  expect_refused(run.outcome, 2, "its temporary table has one more");
+  EXPECT_TRUE(says(run, "Leave a column out of the input"));
+  create(1599);
+  expect_counts(merge("target", "update", record(1599)), {.updated = 1});
 }
 
 TEST_F(Conflicts, AKeyThatTheInputLacksIsRefused) {
@@ -499,6 +600,90 @@ TEST_F(Conflicts, RowsThatTriggersLeaveOutAreCounted) {
   server().execute("TRUNCATE target; INSERT INTO target VALUES (1, 0)");
   expect_counts(merge("target", "nothing", input), {.inserted = 2, .conflicts = 2, .suppressed = 1});
   EXPECT_EQ(server().rows_as_text("target"), (Texts{"(1,0)", "(3,4)", "(4,8)"}));
+}
+
+// What one INSERT a record gives, in file order.
+struct TriggerCase {
+  const char* name;
+  const char* timing;  // of the trigger
+  const char* body;
+  const char* before;  // rows
+  std::string input;
+  Texts updated;
+  Counted update;
+};
+
+TEST_F(Conflicts, WithARowTriggerEachRecordCounts) {
+  const std::vector<TriggerCase> cases{
+      {.name = "superseded_by_one_left_out",
+       .timing = "BEFORE INSERT",
+       .body = "IF NEW.v = 99 THEN RETURN NULL; END IF; RETURN NEW;",
+       .before = "('1', 1)",
+       .input = "1,5\n3,3\n3,99\n",
+       .updated = {"(1,5)", "(3,3)"},
+       .update = {.inserted = 1, .updated = 1, .suppressed = 1}},
+      {.name = "superseded_by_an_update_left_out",
+       .timing = "BEFORE UPDATE",
+       .body = "IF NEW.v = 99 THEN RETURN NULL; END IF; RETURN NEW;",
+       .before = "('1', 1)",
+       .input = "1,5\n1,99\n3,3\n3,99\n",
+       .updated = {"(1,5)", "(3,3)"},
+       .update = {.inserted = 1, .updated = 3}},
+      {.name = "sums",
+       .timing = "BEFORE UPDATE",
+       .body = "NEW.v := OLD.v + NEW.v; RETURN NEW;",
+       .before = "('1', 1)",
+       .input = "1,5\n3,3\n3,4\n1,6\n",
+       .updated = {"(1,12)", "(3,7)"},
+       .update = {.inserted = 1, .updated = 3}},
+      {.name = "two_keys_become_one",
+       .timing = "BEFORE INSERT",
+       .body = "NEW.id := lower(NEW.id); RETURN NEW;",
+       .before = "('a', 1)",
+       .input = "b,1\nB,2\nA,5\na,6\nc,1\nC,2\nc,3\nD,1\nd,2\n",
+       .updated = {"(a,6)", "(b,2)", "(c,3)", "(d,2)"},
+       .update = {.inserted = 3, .updated = 6}},
+      {.name = "the_first_of_a_key_is_left_out",
+       .timing = "BEFORE INSERT",
+       .body = "IF NEW.v = 99 THEN RETURN NULL; END IF; NEW.id := lower(NEW.id); RETURN NEW;",
+       .before = "('a', 1)",
+       .input = "a,2\nX,99\nX,3\nx,1\n",
+       .updated = {"(a,2)", "(x,1)"},
+       .update = {.inserted = 1, .updated = 2, .suppressed = 1}}};
+  for (const auto& test : cases) {
+    for (const char* more : {"-v", "-1"}) {
+      SCOPED_TRACE(fmt::format("{}, {}", test.name, more));
+      server().execute("DROP TABLE IF EXISTS target");
+      server().execute(fmt::format(
+          "CREATE TABLE target (id text PRIMARY KEY, v int); INSERT INTO target VALUES {}; CREATE "
+          "OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {} END$$; CREATE "
+          "TRIGGER f {} ON target FOR EACH ROW EXECUTE FUNCTION f()",
+          test.before, test.body, test.timing));
+      expect_counts(merge("target", "update", test.input, {"-j", "1", more}), test.update);
+      EXPECT_EQ(server().rows_as_text("target"), test.updated);
+    }
+  }
+}
+
+TEST_F(Conflicts, TheFirstOfTheKeyThatATriggerMakesIsKept) {
+  server().execute(
+      "CREATE TABLE target (id text COLLATE \"C\" PRIMARY KEY, v int); INSERT INTO target VALUES ('a', 1);"
+      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.id := lower(NEW.id); RETURN NEW; "
+      "END$$;"
+      "CREATE TRIGGER f BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION f()");
+  expect_loaded(merge("target", "nothing", "A,9\nb,1\nB,2\n", {"-j", "1"}).outcome, 1);
+  EXPECT_EQ(server().rows_as_text("target"), (Texts{"(a,1)", "(b,1)"}));
+}
+
+TEST_F(Conflicts, ABadRecordOfAMergeWithATriggerIsNamed) {
+  server().execute(
+      "CREATE TABLE target (id int PRIMARY KEY, v int CHECK (v > 0)); INSERT INTO target VALUES (1, 1);"
+      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;"
+      "CREATE TRIGGER f BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION f()");
+  const auto run = merge("target", "update", "1,2\n2,2\n2,-7\n3,1\n", {"-j", "1"});
+  expect_refused(run.outcome, 1, "23514");
+  EXPECT_TRUE(says(run, "in.csv: record 3, line 3"));
+  EXPECT_EQ(server().rows_as_text("target"), Texts{"(1,1)"});
 }
 
 // --- one transaction -------------------------------------------------------------------------------------------

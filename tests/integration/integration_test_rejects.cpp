@@ -10,6 +10,7 @@
 #include "support/bad_mixture.hpp"
 #include "support/checked_load.hpp"
 #include "support/file_contents.hpp"
+#include "support/random.hpp"
 
 namespace hypercopy::test {
 namespace {
@@ -295,6 +296,25 @@ TEST_F(Rejects, AnErrorThatIsNoRecordsFaultEndsTheLoad) {
       this->run("t", {"--on-error", "reject", "--reject-file", rejects_, folder_.file("in.csv", "1\n2\n")}),
       0, {"disk on fire", "SQLSTATE: 58030"});
   EXPECT_EQ(contents(rejects_), "");
+}
+
+// Each batch holds the keys of its good records until COMMIT, in an order of its own. After the first deadlock they take
+// turns: those that were at work then may see one more.
+TEST_F(Rejects, KeysOfOtherBatchesAreNoEndlessDeadlock) {
+  server().execute("CREATE TABLE t (a int PRIMARY KEY, b int)");
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  Random random(seed);
+  std::string input;
+  for (unsigned number = 0; number < 5000; ++number)
+    input += fmt::format("{},{}\n", random.below(1500), number);
+  other_dsn_ = fmt::format("{} options='-c search_path={},public -c deadlock_timeout=20ms'", dsn(), schema());
+  const Checked run = this->run("t", {"--on-error", "reject", "-j", "4", "--batch-rows", "100",
+                                      "--reject-file", rejects_, folder_.file("in.csv", input)});
+  const std::uint64_t keys = count("t");
+  EXPECT_GT(keys, 1000U);
+  expect_rejects(run, keys, 5000 - keys);
+  EXPECT_LE(run.report["batches_sent_again"], 8) << run.outcome.err;
 }
 
 TEST_F(Rejects, ATableThatRefersToItselfIsRefused) {
