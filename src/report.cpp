@@ -164,7 +164,7 @@ std::string stopped_line(const LoadSummary& summary) {
   if (summary.table.empty()) {
     return fmt::format("{} after {}: no row was sent", how, human_time(summary.elapsed));
   }
-  if (nothing && summary.built.kept_is_owed) {
+  if (nothing && summary.built.kept > 0 && summary.built.kept_is_owed) {
     return fmt::format(
         "{} after {}: not all that earlier runs have loaded is handed over to {}, and this run loaded "
         "nothing",

@@ -82,11 +82,13 @@ class Import : public CheckedLoadTest {
   }
   // What application_name of the run begins with whose batch waits for the lock.
   [[nodiscard]] std::string waiting_run() const {
-    return server().value(
-        "SELECT substring(application_name from '^hypercopy load [0-9a-f]+') FROM pg_stat_activity WHERE "
-        "wait_event = "
-        "'advisory' AND query LIKE '%" +
-        schema() + "%'");
+    const std::string workers = fmt::format(
+        "FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % worker %' AND wait_event = "
+        "'advisory' AND query LIKE '%{}%'",
+        schema());
+    await("SELECT count(*) > 0 " + workers);
+    return server().value("SELECT substring(application_name from '^hypercopy load [0-9a-f]+') " + workers +
+                          " LIMIT 1");
   }
   // Waits until so many backends of the run are left.
   void await_backends(const std::string& run, int left) const {
