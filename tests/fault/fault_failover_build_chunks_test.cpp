@@ -90,6 +90,9 @@ TEST_F(FaultFailoverBuildChunks, TheStandbyHasAll) {
   const auto last = lock(side_table(4 * kChunkIds), "ACCESS SHARE");
   release_row(999);
   await_waiting_hand_over(4 * kChunkIds - 1);
+  // The other connection has told how far the server was, and ended.
+  await_there(
+      "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'hypercopy load % chunk %'");
   await_caught_up();
   fail_over();
   expect_success(finish_load(*load), shape().rows);

@@ -29,7 +29,9 @@ void FailoverTest::await_on_standby(const std::string& condition) const {
   while (standby.value(condition) != "t") standby.execute("SELECT pg_sleep(0.01)");
 }
 
+// A COMMIT flushes all that was written before it, also what no other one waits for.
 void FailoverTest::await_caught_up() const {
+  connect().execute("SELECT pg_logical_emit_message(true, 'test', 'caught up')");
   await_on_standby(fmt::format("SELECT pg_last_wal_replay_lsn() >= '{}'",
                                connect().value("SELECT pg_current_wal_flush_lsn()")));
 }
