@@ -72,8 +72,12 @@ Result<std::vector<LeftTable>> find_left(Connection& connection, const TargetTab
 // The imports that the ledger knows, as LeftTable::job names them. Nothing: there is a ledger that this role may not read, or
 // of another version.
 Result<std::optional<std::set<std::string>>> known_jobs(Connection& connection) {
-  HYPERCOPY_ASSIGN(const QueryResult ledger,
-                   connection.execute("SELECT pg_catalog.to_regclass('hypercopy.job') IS NOT NULL"));
+  // Not by to_regclass(), which fails where the schema may not be used.
+  HYPERCOPY_ASSIGN(
+      const QueryResult ledger,
+      connection.execute(
+          "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON "
+          "n.oid = c.relnamespace WHERE n.nspname = 'hypercopy' AND c.relname = 'job')"));
   if (!ledger.boolean(0, 0)) return std::optional(std::set<std::string>());
   auto jobs = connection.execute(fmt::format("SELECT id || ' of ' || {} FROM hypercopy.job", kBegun));
   if (!jobs && jobs.error().kind == ErrorKind::sql) return std::optional<std::set<std::string>>();

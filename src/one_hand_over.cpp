@@ -7,6 +7,7 @@
 #include "hypercopy/retry.hpp"
 #include "query_numbers.hpp"
 #include "sqlstate.hpp"
+#include "target_identity.hpp"
 
 namespace hypercopy {
 
@@ -156,6 +157,7 @@ Result<OneHandOver::Ending> OneHandOver::make_chunk(Connection& connection, std:
                   plan_.target_oid, connection.quote_literal(plan_.column), table.range.begin,
                   table.range.end, table.oid));
   if (!created) return merge_if_taken(connection, std::move(created).error(), rows);
+  HYPERCOPY_TRY(expect_target(connection));
   HYPERCOPY_TRY(log_for_aggregates(connection));
   return Ending::chunk;
 }
@@ -168,6 +170,7 @@ Result<OneHandOver::Ending> OneHandOver::merge_if_taken(Connection& connection, 
   HYPERCOPY_ASSIGN(const QueryResult inserted,
                    connection.execute(fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2}", plan_.target,
                                                   plan_.columns, filled_.table.relation)));
+  HYPERCOPY_TRY(expect_target(connection));
   if (inserted.rows_affected() != rows) {
     return fail(ErrorKind::accounting,
                 fmt::format("{} rows of {} were to be inserted, and the server inserted {}", rows,
@@ -177,6 +180,16 @@ Result<OneHandOver::Ending> OneHandOver::merge_if_taken(Connection& connection, 
   HYPERCOPY_ASSIGN(const QueryResult id, connection.execute("SELECT pg_catalog.pg_current_xact_id()"));
   lost_.id = id.text(0, 0);
   return Ending::merged;
+}
+
+// The hypertable is locked by now.
+Status OneHandOver::expect_target(Connection& connection) const {
+  auto same = connection.execute(fail_if_replaced_sql(connection, plan_.target, plan_.target_oid));
+  if (same) return {};
+  if (!is_replaced_target(same.error())) return fail(std::move(same).error());
+  Error replaced = explain_replaced_target();
+  replaced.hint.clear();
+  return fail(std::move(replaced));
 }
 
 Status OneHandOver::log_for_aggregates(Connection& connection) const {

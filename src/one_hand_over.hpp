@@ -63,6 +63,7 @@ class OneHandOver {
   [[nodiscard]] Result<Ending> merge_if_taken(Connection& connection, Error error, std::uint64_t rows);
   // A table that becomes a chunk logs nothing: a refresh would call its range up to date. An UPDATE that changes nothing, of
   // the first and the last time, logs all between them. No aggregate comes to be meanwhile: its triggers would wait.
+  [[nodiscard]] Status expect_target(Connection& connection) const;
   [[nodiscard]] Status log_for_aggregates(Connection& connection) const;
 
   const ChunkBuildingPlan& plan_;

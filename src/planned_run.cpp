@@ -326,7 +326,11 @@ Status PlannedRun::expect_commits_kept() {
 }
 
 Status PlannedRun::make_commit_checks() {
-  if (staging_ == nullptr) commit_checks_ = fail_if_replaced_sql(*first_, plan_.table);
+  if (staging_ == nullptr) {
+    const std::string name =
+        first_->quote_identifier(plan_.table.schema) + "." + first_->quote_identifier(plan_.table.name);
+    commit_checks_ = fail_if_replaced_sql(*first_, name, plan_.table.oid);
+  }
   if (plan_.wire == Wire::csv) return {};
   HYPERCOPY_ASSIGN(const ColumnTypes types, ColumnTypes::read(*first_, plan_.table));
   const std::string filled = staging_ == nullptr ? std::to_string(plan_.table.oid)

@@ -19,11 +19,15 @@ namespace fs = std::filesystem;
 
 constexpr const char* kHint = "name another file with --report";
 
-// Reject files may not be there yet.
+// Reject files may not be there yet. Pipes and the like are overwritten by nothing.
 bool is_same_file(const fs::path& one, const fs::path& other) {
   std::error_code unknown;
-  if (fs::equivalent(one, other, unknown)) return true;
-  return fs::weakly_canonical(one, unknown) == fs::weakly_canonical(other, unknown);
+  const bool are_there = fs::exists(one, unknown) && fs::exists(other, unknown);
+  if (are_there) return fs::equivalent(one, other, unknown) && !unknown;
+  const fs::path first = fs::weakly_canonical(one, unknown);
+  if (unknown) return false;
+  const fs::path second = fs::weakly_canonical(other, unknown);
+  return !unknown && first == second;
 }
 
 Status refuse_same(const std::string& path, const std::string& other, std::string_view what) {
@@ -33,13 +37,15 @@ Status refuse_same(const std::string& path, const std::string& other, std::strin
 
 Status expect_writable(const std::string& path) {
   std::error_code unknown;
+  const auto refuse = [&path](std::string_view why) {
+    return fail(ErrorKind::usage, fmt::format("the report {} cannot be written: {}", path, why), kHint);
+  };
+  if (fs::is_directory(path, unknown)) return refuse("it is a folder");
   const fs::path folder = fs::path(path).parent_path();
   const bool is_writable = fs::exists(path, unknown)
-                               ? !fs::is_directory(path, unknown) && ::access(path.c_str(), W_OK) == 0
+                               ? ::access(path.c_str(), W_OK) == 0
                                : ::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) == 0;
-  if (is_writable) return {};
-  const std::string why = fs::is_directory(path, unknown) ? "it is a folder" : std::strerror(errno);
-  return fail(ErrorKind::usage, fmt::format("the report {} cannot be written: {}", path, why), kHint);
+  return is_writable ? Status{} : refuse(std::strerror(errno));
 }
 
 }  // namespace

@@ -14,13 +14,11 @@ constexpr std::string_view kUndefinedObject = "42704";
 
 }  // namespace
 
-std::string fail_if_replaced_sql(const Connection& connection, const TargetTable& table) {
-  const std::string name =
-      connection.quote_identifier(table.schema) + "." + connection.quote_identifier(table.name);
+std::string fail_if_replaced_sql(const Connection& connection, const std::string& name, std::uint32_t oid) {
   return fmt::format(
       "SELECT CASE WHEN pg_catalog.to_regclass({}) IS DISTINCT FROM {}::pg_catalog.regclass THEN "
       "pg_catalog.current_setting('{}') END",
-      connection.quote_literal(name), table.oid, kReplaced);
+      connection.quote_literal(name), oid, kReplaced);
 }
 
 bool is_replaced_target(const Error& error) {

@@ -2,6 +2,7 @@
 // forgets, a COMMIT is not answered, another load takes them. Rows that are not there are never called loaded.
 #include "support/built_chunks_import.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/role.hpp"
 
 namespace hypercopy::test {
 namespace {
@@ -22,7 +23,9 @@ class BuildChunksEnds : public BuildChunksImport {
   [[nodiscard]] std::unique_ptr<Process> begin_through(const FaultProxy& proxy,
                                                        const Texts& more = {}) const {
     const std::string own = dsn();
-    Texts all{"load", "-w", "-d", proxy.dsn() + own.substr(own.find(" options="))};
+    const std::string same =
+        server().value("SELECT format(' dbname=%s user=%s', current_database(), current_user)");
+    Texts all{"load", "-w", "-d", proxy.dsn() + same + own.substr(own.find(" options="))};
     const Texts usual = words("1", /*by_import=*/false);
     all.insert(all.end(), usual.begin(), usual.end());
     all.insert(all.end(), more.begin(), more.end());
@@ -50,6 +53,20 @@ class BuildChunksEnds : public BuildChunksImport {
     await("SELECT count(*) = 0 " + backends);
   }
 };
+
+// Whose they are is in the ledger, which is none of this role's business.
+TEST_F(BuildChunksEnds, ARoleThatMayNotReadTheLedgerLoadsBesideThem) {
+  if (!has_timescale()) return;
+  kill_while_it_loads(by_time() + held());
+  const TestRole role(server(), schema(), {});
+  server().execute("GRANT ALL ON target TO " + role.name());
+  const Outcome loaded = run_program({"load", "-w", "-d", dsn() + " user=" + role.name(), "-t", "target",
+                                      folder_.file("other.csv", "2024-03-01 00:00:00+00,1,1,a\n")});
+  EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
+  EXPECT_TRUE(heard(loaded, "owes this table the rows")) << loaded.err;
+  EXPECT_EQ(server().value("SELECT count(*) FROM target"), "1");
+  static_cast<void>(imports({"forget", id(), "--drop-side-tables"}));
+}
 
 TEST_F(BuildChunksEnds, TheTableIsEmptiedBehindSomeHandOvers) {
   if (!has_timescale()) return;
@@ -213,6 +230,27 @@ TEST_F(BuildChunksEnds, InterruptedOnceAtTheHandOver) {
   EXPECT_EQ(done.exit_code, 0) << done.err;
   load_judge(input);
   expect_same();
+}
+
+// create_chunk() goes by the oid, and INSERT by the name.
+TEST_F(BuildChunksEnds, TheNameMeansAnotherTableAtTheHandOver) {
+  if (!has_timescale()) return;
+  make_held_tables();
+  const std::string input = by_time() + held();
+  static_cast<void>(folder_.file("in.csv", input));
+  const auto load = begin();
+  await_held();
+  lock_side_tables(kDays);
+  release();
+  EXPECT_TRUE(load->await_said("handing over 6 chunks"));
+  server().execute("ALTER TABLE target RENAME TO former; CREATE TABLE target (LIKE former)");
+  unlock();
+  const Outcome stopped = load->wait();
+  EXPECT_EQ(stopped.exit_code, 1) << stopped.err;
+  EXPECT_TRUE(heard(stopped, "the target was renamed or dropped")) << stopped.err;
+  EXPECT_EQ(server().value("SELECT (SELECT count(*) FROM target) + (SELECT count(*) FROM former)"), "0");
+  server().execute("DROP TABLE target; ALTER TABLE former RENAME TO target");
+  expect_done(begin()->wait(), input);
 }
 
 // The summary counts what is there, or says that nobody knows.

@@ -19,9 +19,9 @@ void FailoverTest::make_standby() {
 
 std::string FailoverTest::dsn_through(const FaultProxy& proxy) const {
   return fmt::format(
-      "host=127.0.0.1,{} port={},5432 user=postgres dbname=postgres sslmode=disable gssencmode=disable "
+      "host=127.0.0.1,{} port={},{} user=postgres dbname=postgres sslmode=disable gssencmode=disable "
       "target_session_attrs=read-write",
-      standby_->host(), proxy.port());
+      standby_->host(), proxy.port(), connect().value("SHOW port"));
 }
 
 void FailoverTest::await_on_standby(const std::string& condition) const {
