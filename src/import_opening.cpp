@@ -73,19 +73,22 @@ Status ImportLedger::check_target(const ImportJob& job, Connection& connection) 
   HYPERCOPY_ASSIGN(
       const QueryResult kind,
       connection.execute(
-          "SELECT c.relkind IN ('v', 'f'), c.relpersistence <> 'p' OR EXISTS (SELECT FROM "
-          "pg_catalog.pg_partition_tree(c.oid) AS part JOIN pg_catalog.pg_class AS leaf ON leaf.oid = "
-          "part.relid WHERE leaf.relpersistence <> 'p') FROM pg_catalog.pg_class AS c WHERE c.oid = "
-          "$1::oid",
+          "SELECT c.relkind IN ('v', 'f') OR coalesce(pg_catalog.bool_or(leaf.relkind = 'f'), false), "
+          "c.relpersistence <> 'p' OR coalesce(pg_catalog.bool_or(leaf.relpersistence <> 'p'), false) "
+          "FROM pg_catalog.pg_class AS c LEFT JOIN pg_catalog.pg_partition_tree(c.oid) AS part ON true "
+          "LEFT JOIN pg_catalog.pg_class AS leaf ON leaf.oid = part.relid WHERE c.oid = $1::oid GROUP BY "
+          "c.oid, "
+          "c.relkind, c.relpersistence",
           target));
   if (kind.rows() == 0) {
     return fail(ErrorKind::target, fmt::format("{} was dropped at this moment", job.target_name));
   }
   if (kind.boolean(0, 0)) {
-    return fail(
-        ErrorKind::usage,
-        fmt::format("--import-id is not possible for {}: its rows are kept elsewhere", job.target_name),
-        "Load into the table behind the view or the foreign table, on its own server.");
+    return fail(ErrorKind::usage,
+                fmt::format("--import-id is not possible for {}: its rows are (in part) kept elsewhere",
+                            job.target_name),
+                "Load into the table behind the view or the foreign table, on its own server, or without "
+                "--import-id.");
   }
   if (kind.boolean(0, 1)) {
     return fail(

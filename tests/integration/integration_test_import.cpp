@@ -447,12 +447,19 @@ TEST_F(Import, TargetsThatCannotBeProvenAreRefused) {
     CREATE UNLOGGED TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (2000);
     CREATE FUNCTION into_t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO t VALUES (NEW.a); RETURN NEW; END$$;
     CREATE TRIGGER into_t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION into_t())");
-  for (const std::string table : {"u", "v", "p"}) {
+  server().execute(fmt::format(
+      "CREATE FOREIGN DATA WRAPPER {0}; CREATE SERVER {0} FOREIGN DATA WRAPPER {0}; CREATE TABLE f (a int) "
+      "PARTITION BY RANGE (a); CREATE TABLE f1 PARTITION OF f FOR VALUES FROM (0) TO (2000); CREATE FOREIGN "
+      "TABLE f2 PARTITION OF f FOR VALUES FROM (2000) TO (3000) SERVER {0}",
+      schema()));
+  for (const std::string table : {"u", "v", "p", "f"}) {
     SCOPED_TRACE(table);
-    const Checked run = this->run(table, arguments({input()}));
-    EXPECT_EQ(run.outcome.exit_code, 2);
-    EXPECT_TRUE(says(run, "--import-id is not possible for"));
+    const Outcome refused = load({"-t", table, "--import-id", id(), input()});
+    EXPECT_EQ(refused.exit_code, 2) << refused.err;
+    EXPECT_NE(refused.err.find("--import-id is not possible for"), std::string::npos) << refused.err;
   }
+  server().execute(
+      fmt::format("SET client_min_messages = warning; DROP FOREIGN DATA WRAPPER {} CASCADE", schema()));
 }
 
 TEST_F(Import, ARoleWithoutRightsIsToldWhatToGrant) {
