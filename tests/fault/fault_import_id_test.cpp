@@ -223,6 +223,8 @@ TEST_F(FaultImportId, TheNextRunEndsBackendsInTheMiddleOfTheirCommit) {
   hold_row(shape().rows / 2);
   const auto load = start_import();
   await_held_row();
+  // The plan is made: only a worker's COMMIT is under way when the program dies.
+  await_there("SELECT count(*) = 1 FROM hypercopy.input WHERE complete");
   hold_commits();
   release_row();
   static_cast<void>(await_held_commits(1));
