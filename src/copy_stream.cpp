@@ -7,6 +7,7 @@
 
 #include "column_types.hpp"
 #include "hypercopy/retry.hpp"
+#include "sqlstate.hpp"
 #include "target_identity.hpp"
 
 namespace hypercopy {
@@ -48,8 +49,15 @@ Result<bool> PgCopyStream::begin(const TransactionHead& head, const std::string&
   }
   HYPERCOPY_TRY(know_server());
   const std::string question = head.claim.empty() ? "SELECT pg_catalog.pg_current_xact_id()" : head.claim;
-  HYPERCOPY_ASSIGN(std::string id,
-                   start_copy(fmt::format("BEGIN; {}{}; {}", head.settings, question, copy_sql)));
+  auto started = start_copy(fmt::format("BEGIN; {}{}; {}", head.settings, question, copy_sql));
+  if (!started && !head.claim.empty() && started.error().sqlstate == sqlstate::kUndefinedTable) {
+    // Whoever publishes an import drops its staging table: all batches are done then.
+    abort("its table is gone");
+    HYPERCOPY_ASSIGN(const QueryResult open, connection_.execute(head.claim));
+    if (open.rows() == 0) return false;
+  }
+  if (!started) return fail(std::move(started).error());
+  std::string id = std::move(*started);
   if (id.empty()) {
     abort("claimed by another transaction");
     return false;
