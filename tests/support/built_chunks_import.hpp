@@ -69,6 +69,7 @@ class BuildChunksImport : public BuildChunks {
         schema()));
   }
   void await_done(int batches) const {
+    await("SELECT to_regclass('hypercopy.interval') IS NOT NULL");  // the first import of a server makes it
     await(
         fmt::format("SELECT count(*) = {} FROM hypercopy.interval JOIN hypercopy.job ON id = job WHERE "
                     "import_id = '{}' AND done_by IS NOT NULL",
