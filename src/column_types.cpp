@@ -4,13 +4,14 @@
 
 #include <string_view>
 
+#include "sqlstate.hpp"
+
 namespace hypercopy {
 
 namespace {
 
-// Of no class that is sent again or blames a record: undefined_object.
+// Its error, undefined_object, is of no class that is sent again or blames a record.
 constexpr std::string_view kChanged = "hypercopy.column_types_changed";
-constexpr std::string_view kUndefinedObject = "42704";
 
 }  // namespace
 
@@ -45,13 +46,13 @@ std::string fail_if_sql(const std::string& changed) {
 }
 
 bool is_changed_types(const Error& error) {
-  return error.sqlstate == kUndefinedObject && error.message.find(kChanged) != std::string::npos;
+  return error.sqlstate == sqlstate::kUndefinedObject && error.message.find(kChanged) != std::string::npos;
 }
 
 Error explain_changed_types() {
   return {.kind = ErrorKind::sql,  // the server has refused it
           .message = "the type of a column was changed while records were encoded for the one it had",
-          .sqlstate = std::string(kUndefinedObject),
+          .sqlstate = std::string(sqlstate::kUndefinedObject),
           .hint = "Run it again: it then encodes for the new type. Nothing of this batch was committed."};
 }
 

@@ -7,12 +7,12 @@
 
 #include "human_units.hpp"
 #include "query_numbers.hpp"
+#include "sqlstate.hpp"
 
 namespace hypercopy {
 
 namespace {
 
-constexpr std::string_view kInsufficientPrivilege = "42501";
 // A rehearsal builds everything once; of so many bytes that takes no time to speak of.
 constexpr std::uint64_t kMostBytesRehearsed = std::uint64_t{16} << 20;
 
@@ -194,7 +194,7 @@ Status check_size(const TargetTable& table, const DeferralRules& rules, std::uin
 }
 
 Error with_deferral_grants(Error error) {
-  if (error.sqlstate != kInsufficientPrivilege || !error.hint.empty()) return error;
+  if (error.sqlstate != sqlstate::kInsufficientPrivilege || !error.hint.empty()) return error;
   error.hint =
       "hypercopy.deferred_index belongs to another role. Its owner runs: GRANT USAGE ON SCHEMA hypercopy TO "
       "the_loading_role; GRANT SELECT, INSERT, UPDATE, DELETE ON hypercopy.deferred_index TO "

@@ -9,6 +9,7 @@ namespace hypercopy::sqlstate {
 inline constexpr std::string_view kReadOnlySqlTransaction = "25006";
 inline constexpr std::string_view kDeadlockDetected = "40P01";
 inline constexpr std::string_view kInsufficientPrivilege = "42501";
+inline constexpr std::string_view kUndefinedObject = "42704";
 inline constexpr std::string_view kUndefinedTable = "42P01";
 inline constexpr std::string_view kLockNotAvailable = "55P03";
 

@@ -4,13 +4,14 @@
 
 #include <string_view>
 
+#include "sqlstate.hpp"
+
 namespace hypercopy {
 
 namespace {
 
-// Of no class that is sent again or blames a record: undefined_object.
+// Its error, undefined_object, is of no class that is sent again or blames a record.
 constexpr std::string_view kReplaced = "hypercopy.target_replaced";
-constexpr std::string_view kUndefinedObject = "42704";
 
 }  // namespace
 
@@ -22,7 +23,7 @@ std::string fail_if_replaced_sql(const Connection& connection, const std::string
 }
 
 bool is_replaced_target(const Error& error) {
-  return error.sqlstate == kUndefinedObject && error.message.find(kReplaced) != std::string::npos;
+  return error.sqlstate == sqlstate::kUndefinedObject && error.message.find(kReplaced) != std::string::npos;
 }
 
 Error explain_replaced_target() {
@@ -30,7 +31,7 @@ Error explain_replaced_target() {
           .message =
               "the target was renamed or dropped, and its name now means another table than the one that "
               "this run began with",
-          .sqlstate = std::string(kUndefinedObject),
+          .sqlstate = std::string(sqlstate::kUndefinedObject),
           .hint = "Nothing of this batch was committed; what was committed before is in the former table."};
 }
 

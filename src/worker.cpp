@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "sqlstate.hpp"
 #include "stopwatch.hpp"
 #include "worker_errors.hpp"
 
@@ -15,8 +16,6 @@ RowCounts with_rejected(RowCounts rows, std::uint64_t rejected) {
   rows.rejected = rejected;
   return rows;
 }
-
-constexpr std::string_view kDeadlock = "40P01";
 
 // COMMIT must not be what refuses a record: it is too late then for the others of its batch.
 constexpr const char* kCheckWithCopy = "SET CONSTRAINTS ALL IMMEDIATE; ";
@@ -125,7 +124,7 @@ Worker::Attempt Worker::attempt(const Batch& batch, Checks checks) {
                              .claim = run_.claims != nullptr ? run_.claims->claim_sql(batch) : ""};
   MergeTurns::Turn turn(run_.rejects != nullptr ? &run_.turns : nullptr);
   auto written = write_records(batch, head, checks, turn);
-  if (!written && written.error().sqlstate == kDeadlock) run_.turns.note_deadlock();
+  if (!written && written.error().sqlstate == sqlstate::kDeadlockDetected) run_.turns.note_deadlock();
   // Its locks must be given back before another one's turn.
   if (!written) stream_->abort("the batch failed");
   if (!written) return {.rows = fail(std::move(written).error())};

@@ -32,9 +32,9 @@ class BuildChunksEnds : public BuildChunksImport {
     return std::make_unique<Process>(all);
   }
   // Of an import, with all batches done but the held one.
-  void kill_while_it_loads(const std::string& input) {
+  void kill_while_it_loads(const std::string& input, const Texts& more = {}) {
     static_cast<void>(imports({"forget", id(), "--drop-side-tables"}));
-    make_held_tables();
+    make_held_tables(more);
     static_cast<void>(folder_.file("in.csv", input));
     const auto killed = begin();
     await_done(kBatches);
@@ -165,14 +165,8 @@ TEST_F(BuildChunksEnds, TheHypertableIsChangedBetweenTwoRuns) {
 
 TEST_F(BuildChunksEnds, ACheckThatIsNotValidatedFits) {
   if (!has_timescale()) return;
-  const std::string input = by_time() + held();
-  make_held_tables({"ALTER TABLE {} ADD CONSTRAINT late CHECK (device < 100) NOT VALID"});
-  static_cast<void>(folder_.file("in.csv", input));
-  const auto killed = begin();
-  await_done(kBatches);
-  await_held();
-  kill(*killed);
-  release();
+  kill_while_it_loads(by_time() + held(),
+                      {"ALTER TABLE {} ADD CONSTRAINT late CHECK (device < 100) NOT VALID"});
   const Outcome done = run_again();
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_EQ(count("target"), kRecords + 1);
